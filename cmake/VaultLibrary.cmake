@@ -34,7 +34,7 @@ function(vault_test name)
 	endif()
 	add_executable(${name} ${ARG_SOURCES})
 	target_link_libraries(${name} PRIVATE vault_flags ${ARG_LIBS}
-		PkgConfig::CMOCKA)
+		vault_test_support PkgConfig::CMOCKA)
 	add_test(NAME ${name} COMMAND ${name})
 	set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77
 		TIMEOUT ${ARG_TIMEOUT})

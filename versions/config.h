@@ -15,7 +15,8 @@
 /* NOT_FOUND: no such key (or no config). */
 VAULT_MUST_CHECK vault_err vault_config_get(int vaultfd, const char *key,
 					    struct vault_buf *value);
-/* Set or replace one line, atomically and durably. */
+/* Set or replace one line, atomically and durably. INVALID: the key or value
+ * could not be read back (a newline, blanks at an end). */
 VAULT_MUST_CHECK vault_err vault_config_set(int vaultfd, const char *key,
 					    struct vault_span value);
 

@@ -14,8 +14,10 @@
  * Bringing the past back: a walk over an old tree that feeds a sink, and the
  * sink that writes files.
  *
- * The walk and the writer are two ends of one interface, so that a daemon can
- * walk while its client writes (the calls go over a socket between them).
+ * Directories, links and files come in the order of their names, a directory
+ * before what it holds. The walk and the writer are two ends of one interface,
+ * so that a daemon can walk while its client writes (the calls go over a
+ * socket between them).
  * Everything of a version is brought back: content with its holes, type,
  * mode, owner where permitted, mtime, xattrs and ACLs; two names of one node
  * are hard links. A directory gets its mtime after its entries.
@@ -45,9 +47,11 @@ typedef vault_err vault_restore_may(void *ctx, struct vault_span path,
 				    const struct vault_version *v);
 
 /*
- * Walk what `path` (relative to the project) was at `at`. CORRUPT or
- * DANGLING: one content could not be read; it was logged, the sink got `end`
- * with an empty content removed, the walk went on, and `*failed` counts it.
+ * Walk what `path` (relative to the project) was at `at`. NOT_FOUND, NOT_DIR.
+ * CORRUPT or DANGLING: a content could not be read; it was logged, the walk
+ * went on to its end, and `*failed` counts it. If its bytes had begun to flow,
+ * the sink got `end` with row.kind NONE, which means: remove what you have of
+ * it. `*failed` is written in any case. Errors of the sink stop the walk.
  */
 VAULT_MUST_CHECK vault_err
 vault_restore_walk(struct vault_tree *t, struct vault_span path, uint64_t at,
@@ -62,12 +66,14 @@ vault_restore_walk(struct vault_tree *t, struct vault_span path, uint64_t at,
  * Every path is checked: nothing in a vault can make it write elsewhere.
  */
 struct vault_restore_writer;
+/* Fills `sink`, which lives no longer than the writer. */
 VAULT_MUST_CHECK vault_err vault_restore_writer_create(
 	int dirfd, const char *name, struct vault_restore_writer **out,
 	struct vault_restore_sink *sink);
 /*
  * Put it in place; with `replace`, whatever has the name is swapped out
- * atomically (RENAME_EXCHANGE, or rename for a file) and removed.
+ * atomically (RENAME_EXCHANGE, or rename for a file) and removed. EXISTS: not
+ * `replace`, and the name is taken. NOT_FOUND: nothing was written.
  */
 VAULT_MUST_CHECK vault_err
 vault_restore_writer_finish(struct vault_restore_writer *w, bool replace);

@@ -26,6 +26,8 @@ struct vault_livefs_options {
 	bool root;		/* may act as other users, use file handles */
 	const char *vault_name; /* hidden in the root; NULL: none */
 	double attr_timeout;	/* seconds; at most 1 */
+	const char *socket;	/* the control socket, which the root answers as
+				   VAULT_PROJECT_SOCKET_XATTR; NULL: none */
 };
 
 /* Borrows all; they must outlive it. */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_FS_INODE_TABLE_H
+#define VAULT_FS_INODE_TABLE_H
+
+#include <pthread.h>
+
+#include "fs/inode.h"
+
+/*
+ * What inode.c and inode_reach.c share. Every field that can change is under
+ * the table's lock; the key, handle and generation of an inode never change.
+ */
+
+/* One name of an inode. It keeps its parent alive. */
+struct vault_inode_name {
+	struct vault_inode_name *next;
+	struct vault_inode *parent;
+	char text[];
+};
+
+struct vault_inode {
+	struct vault_inode *next;	/* in its chain of the hash */
+	struct vault_inode_name *names; /* newest first; none: unlinked */
+	struct vault_inode_file *files; /* open ones */
+	struct vault_inode_key key;
+	uint64_t n_lookup;
+	uint32_t n_refs; /* names of children, and reachers at work */
+	uint32_t generation;
+	bool is_dir;
+	uint8_t handle_len; /* 0: none */
+	int handle_type;
+	uint8_t handle[];
+};
+
+struct vault_inode_table {
+	int rootfd;
+	bool handles;
+	struct vault_inode *root;
+	pthread_mutex_t lock;
+	struct vault_inode **chains;
+	size_t n_chains; /* a power of two */
+	size_t n_inodes;
+	uint64_t moves; /* counts changes of names */
+	uint32_t generation;
+};
+
+/* Under the lock. */
+void vault_inode_table_unref(struct vault_inode_table *t,
+			     struct vault_inode *i);
+
+/* No path on a sane disk is deeper; a loop of stale names is. */
+#define VAULT_INODE_TABLE_DEPTH 4096
+
+#endif

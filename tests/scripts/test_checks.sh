@@ -78,6 +78,7 @@ refuses "two files of one name" scripts/check-layers
 symbols() {
 	fresh_tree
 	mkdir -p build/store/CMakeFiles/vault_store.dir
+	touch store/oil.h
 	echo "$2" | gcc -fPIC -x c -c -o \
 		"build/store/CMakeFiles/vault_store.dir/$1.o" -
 	scripts/check-symbols build
@@ -88,6 +89,9 @@ accepts "statics" symbols ink.c \
 accepts "data that never changes" symbols ink.c \
 	'static const char *const n[] = {"a"}; const char *vault_ink(int i);
 	 const char *vault_ink(int i) { return n[i]; }'
+accepts "a symbol of the header it is named after" symbols oil_paint.c \
+	'void vault_oil(void) {}'
+refuses "a symbol of no header" symbols ink_pen.c 'void vault_ink(void) {}'
 refuses "a symbol of another file" symbols ink.c 'void vault_oil(void) {}'
 refuses "a symbol without a prefix" symbols ink.c 'void dry(void) {}'
 refuses "exported data that can change" symbols ink.c 'int vault_ink = 3;'

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VAULT_FS_VIEW_HISTORY_H
+#define VAULT_FS_VIEW_HISTORY_H
+
+#include "fs/view_core.h"
+#include "fs/view_list.h"
+#include "store/base/err.h"
+#include "store/base/span.h"
+
+/*
+ * `.history`: moments by all their names, and the trees as of then.
+ * Any thread.
+ */
+
+/* `.history` of the directory `dirpath`. */
+VAULT_MUST_CHECK vault_err
+vault_view_history_enter(struct vault_view *v, struct vault_span dirpath,
+			 struct vault_view_found *out);
+
+/* What `name` is in a HISTORY, GMT or PAST. NOT_FOUND. */
+VAULT_MUST_CHECK vault_err vault_view_history_find(
+	struct vault_view *v, const struct vault_view_node *parent,
+	struct vault_span name, struct vault_view_found *out);
+
+/* The entries of a HISTORY, GMT or PAST, without "." and "..". */
+VAULT_MUST_CHECK vault_err
+vault_view_history_list(struct vault_view *v, const struct vault_view_node *n,
+			struct vault_view_list *out);
+
+/*
+ * The version `seq` of `name` in directory `dir`, a file, link or device, as
+ * a node of its own; `at` is the moment it was reached through (0: none).
+ */
+VAULT_MUST_CHECK vault_err vault_view_history_version(
+	struct vault_view *v, uint64_t dir, struct vault_span name,
+	uint64_t seq, const struct vault_row *row, uint64_t at,
+	double entry_timeout, struct vault_view_found *out);
+
+#endif

@@ -140,40 +140,33 @@ static size_t compress(struct contexts *x, uint8_t *out, size_t room,
 	return ZSTD_compress2(x->pack, out, room, raw.data, raw.len);
 }
 
-vault_err vault_codec_pack(struct vault_span raw, int level,
-			   struct vault_buf *scratch, struct vault_span *stored,
-			   enum vault_codec *codec)
+vault_err vault_codec_pack(struct vault_span raw, int level, uint8_t *room,
+			   struct vault_span *stored, enum vault_codec *codec)
 {
 	/* Anything longer is not worth it, so zstd may as well give up. */
-	const size_t room = raw.len - raw.len / WORTH;
+	const size_t most = raw.len - raw.len / WORTH;
 	struct contexts *x = contexts_get();
-	vault_err err;
 	size_t n;
 
 	if (x == NULL)
 		return VAULT_ERR_NOMEM;
 	if (raw.len > VAULT_CODEC_RAW_MAX)
 		return VAULT_ERR_TOO_BIG;
-	if (raw.len < WORTH || looks_random(x, raw)) {
-		*stored = raw;
-		*codec = VAULT_CODEC_RAW;
-		return VAULT_OK;
-	}
+	if (raw.len < WORTH || looks_random(x, raw))
+		goto raw;
 
-	err = vault_buf_reserve(scratch, room);
-	if (err != VAULT_OK)
-		return err;
-	n = compress(x, scratch->data, room, raw, VAULT_SPAN_EMPTY, level);
-	if (ZSTD_isError(n)) {
-		if (ZSTD_getErrorCode(n) != ZSTD_error_dstSize_tooSmall)
-			return pack_error(n);
-		*stored = raw;
-		*codec = VAULT_CODEC_RAW;
-		return VAULT_OK;
-	}
-	scratch->len = n;
-	*stored = vault_buf_span(scratch);
+	n = compress(x, room, most, raw, VAULT_SPAN_EMPTY, level);
+	if (ZSTD_getErrorCode(n) == ZSTD_error_dstSize_tooSmall)
+		goto raw;
+	if (ZSTD_isError(n))
+		return pack_error(n);
+	*stored = vault_span(room, n);
 	*codec = VAULT_CODEC_ZSTD;
+	return VAULT_OK;
+
+raw:
+	*stored = raw;
+	*codec = VAULT_CODEC_RAW;
 	return VAULT_OK;
 }
 

@@ -40,11 +40,11 @@ enum vault_codec {
 #define VAULT_CODEC_LEVEL_REPACK 3
 
 /*
- * Pack `raw`. `*stored` is either `raw` itself or lies in `scratch`, which is
- * grown as needed and meant to be used again. TOO_BIG beyond RAW_MAX.
+ * Pack `raw`. `*stored` is either `raw` itself or lies at `room`, where there
+ * must be space for raw.len bytes. TOO_BIG beyond RAW_MAX.
  */
 VAULT_MUST_CHECK vault_err vault_codec_pack(struct vault_span raw, int level,
-					    struct vault_buf *scratch,
+					    uint8_t *room,
 					    struct vault_span *stored,
 					    enum vault_codec *codec);
 

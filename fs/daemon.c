@@ -299,6 +299,9 @@ static vault_err start(struct daemon *d)
 	err = vault_project_open(job->place, true, &d->project);
 	if (err != VAULT_OK)
 		return err;
+	/* For commands that are given absolute paths; never walked into. */
+	snprintf(d->project->place.mount, sizeof(d->project->place.mount), "%s",
+		 job->mountpoint);
 	if (!job->options->foreground)
 		vault_logfile_start(d->project->vaultfd);
 	err = vault_project_socket_path(

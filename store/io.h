@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "store/base/err.h"
+#include "store/base/span.h"
+
 /*
  * The system calls through which the store changes a disk.
  *
@@ -37,5 +40,14 @@ struct vault_io {
 
 /* The real system calls. */
 extern const struct vault_io vault_io_system;
+
+/* Write all of it, however short the single writes; `errno` says why not. */
+VAULT_MUST_CHECK vault_err vault_io_write_all(const struct vault_io *io, int fd,
+					      struct vault_span bytes,
+					      uint64_t off);
+/* Read until `len` bytes or the end of the file. */
+VAULT_MUST_CHECK vault_err vault_io_read_full(const struct vault_io *io, int fd,
+					      void *buf, size_t len,
+					      uint64_t off, size_t *got);
 
 #endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/digest.h"
+#include "store/store.h"
+#include "tests/support/scratch.h"
+#include "tests/support/toy.h"
+
+/* Bytes that no other number gives. */
+static struct vault_span bytes_of(unsigned n, uint8_t *buf, size_t len)
+{
+	struct vault_scratch_random r = vault_scratch_seed(n + 1);
+
+	for (size_t i = 0; i < len; i++)
+		buf[i] = (uint8_t)vault_scratch_next(&r);
+	return vault_span(buf, len);
+}
+
+#define SOME 2000
+
+/* Chunks and entries numbered from..to-1, `per` chunks an entry. */
+static void fill(struct vault_store *s, unsigned from, unsigned to)
+{
+	uint8_t buf[SOME];
+	struct vault_id id;
+	char key[32];
+
+	for (unsigned i = from; i < to; i++) {
+		assert_int_equal(vault_toy_put(s, bytes_of(i, buf, SOME), &id),
+				 VAULT_OK);
+		snprintf(key, sizeof(key), "key%u", i);
+		vault_toy_set(s, key, "value");
+	}
+}
+
+static void expect_filled(struct vault_store *s, unsigned from, unsigned to)
+{
+	uint8_t buf[SOME];
+	struct vault_id id;
+	char key[32];
+
+	for (unsigned i = from; i < to; i++) {
+		const struct vault_span b = bytes_of(i, buf, SOME);
+
+		id = vault_digest_id(vault_records_secret(s), 0, b);
+		assert_int_equal(vault_toy_get(s, &id, b), VAULT_OK);
+		snprintf(key, sizeof(key), "key%u", i);
+		assert_true(vault_toy_has(s, key, "value"));
+	}
+}
+
+static void a_new_vault_has_its_files_and_opens(void **state)
+{
+	struct vault_scratch *scratch = *state;
+	struct vault_store *s;
+	struct stat st;
+
+	assert_false(vault_store_exists(scratch->fd));
+	s = vault_toy_open(scratch->fd, NULL);
+	assert_true(vault_store_exists(scratch->fd));
+	assert_int_equal(strlen(vault_store_uuid(s)), 36);
+	assert_string_equal(vault_store_params(s)->zone, "UTC");
+	assert_false(vault_store_was_rebuilt(s));
+	assert_int_equal(fstatat(scratch->fd, "secret", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_size, VAULT_SECRET_BYTES);
+	assert_int_equal(fstatat(scratch->fd, "packs/00000001.pack", &st, 0),
+			 0);
+	vault_store_close(s);
+	assert_int_equal(vault_store_create(scratch->fd, NULL,
+					    &vault_store_params_default),
+			 VAULT_ERR_EXISTS);
+}
+
+static void what_was_appended_is_there_after_reopening(void **state)
+{
+	struct vault_scratch *scratch = *state;
+	struct vault_buf before = VAULT_BUF_INIT;
+	struct vault_buf after = VAULT_BUF_INIT;
+	struct vault_store *s;
+
+	s = vault_toy_open(scratch->fd, NULL);
+	fill(s, 0, 100);
+	expect_filled(s, 0, 100);
+	vault_toy_dump(s, &before);
+	vault_store_close(s);
+
+	s = vault_toy_open(scratch->fd, NULL);
+	assert_int_equal(vault_store_damage(s), 0);
+	assert_false(vault_store_was_rebuilt(s));
+	expect_filled(s, 0, 100);
+	vault_toy_dump(s, &after);
+	assert_true(vault_span_equal(vault_buf_span(&before),
+				     vault_buf_span(&after)));
+	fill(s, 100, 120);
+	expect_filled(s, 0, 120);
+	vault_store_close(s);
+	vault_buf_release(&before);
+	vault_buf_release(&after);
+}
+
+static void a_deleted_index_is_rebuilt_the_same(void **state)
+{
+	struct vault_scratch *scratch = *state;
+	struct vault_buf before = VAULT_BUF_INIT;
+	struct vault_buf after = VAULT_BUF_INIT;
+	struct vault_store *s;
+
+	s = vault_toy_open(scratch->fd, NULL);
+	fill(s, 0, 100);
+	vault_toy_dump(s, &before);
+	vault_store_close(s);
+
+	vault_scratch_remove(scratch->fd, "index");
+	s = vault_toy_open(scratch->fd, NULL);
+	assert_true(vault_store_was_rebuilt(s));
+	assert_int_equal(vault_store_damage(s), 0);
+	expect_filled(s, 0, 100);
+	vault_toy_dump(s, &after);
+	assert_true(vault_span_equal(vault_buf_span(&before),
+				     vault_buf_span(&after)));
+	vault_store_close(s);
+	vault_buf_release(&before);
+	vault_buf_release(&after);
+}
+
+static void only_one_may_have_it_open(void **state)
+{
+	const struct vault_store_options options = vault_toy_options();
+	struct vault_scratch *scratch = *state;
+	struct vault_store *second = NULL;
+	struct vault_store *s;
+
+	s = vault_toy_open(scratch->fd, NULL);
+	assert_int_equal(vault_store_open(scratch->fd, &options, &second),
+			 VAULT_ERR_BUSY);
+	assert_null(second);
+	vault_store_close(s);
+	assert_int_equal(vault_store_open(scratch->fd, &options, &second),
+			 VAULT_OK);
+	vault_store_close(second);
+}
+
+#define TEST(f)                                                 \
+	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
+					vault_scratch_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_new_vault_has_its_files_and_opens),
+		TEST(what_was_appended_is_there_after_reopening),
+		TEST(a_deleted_index_is_rebuilt_the_same),
+		TEST(only_one_may_have_it_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

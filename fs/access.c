@@ -216,8 +216,6 @@ static struct vault_span first_name(struct vault_span *path)
 /* What was walked through on the way to a version. */
 struct recorded_walk {
 	struct vault_version target;
-	uint64_t dir; /* that held it; VAULT_DIR_ABOVE for the root */
-	struct vault_span name;
 	uint64_t *dirs; /* ancestors, the root first */
 	size_t n_dirs;
 };
@@ -239,10 +237,9 @@ static vault_err walk_recorded(struct vault_tree *t,
 			       struct vault_span path, uint64_t at, int want,
 			       struct recorded_walk *w)
 {
+	uint64_t dir;
 	vault_err err;
 
-	w->dir = VAULT_DIR_ABOVE;
-	w->name = VAULT_SPAN_EMPTY;
 	err = vault_tree_resolve(t, VAULT_SPAN_EMPTY, at, &w->target);
 	while (err == VAULT_OK && path.len > 0) {
 		if (w->target.row.kind != VAULT_KIND_DIR)
@@ -250,12 +247,12 @@ static vault_err walk_recorded(struct vault_tree *t,
 		err = check_recorded(t, who, &w->target.row, VAULT_MAY_SEARCH);
 		if (err != VAULT_OK)
 			return err;
-		w->dir = w->target.row.node;
-		err = remember_dir(w, w->dir);
+		dir = w->target.row.node;
+		err = remember_dir(w, dir);
 		if (err != VAULT_OK)
 			return err;
-		w->name = first_name(&path);
-		err = vault_tree_lookup(t, w->dir, w->name, at, &w->target);
+		err = vault_tree_lookup(t, dir, first_name(&path), at,
+					&w->target);
 	}
 	if (err != VAULT_OK)
 		return err;
@@ -417,15 +414,12 @@ static vault_err check_deleted(struct vault_tree *t, int projectfd,
 	struct vault_version last;
 	vault_err err;
 
-	if (who->uid != w->target.row.uid)
-		return VAULT_ERR_DENIED;
-	/* Given away before it was deleted: then it was no longer theirs. */
-	err = vault_tree_last_known(t, w->dir, w->name, VAULT_AT_NOW, &last);
-	if (err == VAULT_OK && last.row.node == w->target.row.node &&
-	    last.row.uid != who->uid)
-		return VAULT_ERR_DENIED;
-	if (err != VAULT_OK && err != VAULT_ERR_NOT_FOUND)
+	/* Whose it was at the end: what was given away is no longer theirs. */
+	err = vault_tree_node_last(t, w->target.row.node, &last);
+	if (err != VAULT_OK)
 		return err;
+	if (who->uid != last.row.uid)
+		return VAULT_ERR_DENIED;
 
 	err = VAULT_ERR_NOT_FOUND;
 	for (size_t i = w->n_dirs; i > 0 && err == VAULT_ERR_NOT_FOUND; i--) {

@@ -392,6 +392,8 @@ static void stop(struct daemon *d, bool served)
 	if (served)
 		last_sync(d->project->capture);
 	atomic_store(&d->told, NULL);
+	if (d->view != NULL) /* before what its requests wait for goes */
+		vault_view_set_session(d->view, NULL);
 	if (d->project != NULL) {
 		/* No moment is told of after this. */
 		vault_capture_stop(d->project->capture);

@@ -25,9 +25,4 @@ VAULT_MUST_CHECK vault_err vault_timeline_text_table(
 VAULT_MUST_CHECK vault_err vault_timeline_text_json(
 	const struct vault_timeline *steps, struct vault_buf *out);
 
-/* Append `s` as a JSON string with its quotes; bytes that are no UTF-8
- * become U+FFFD. */
-VAULT_MUST_CHECK vault_err vault_timeline_text_string(struct vault_buf *out,
-						      struct vault_span s);
-
 #endif

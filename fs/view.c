@@ -382,8 +382,8 @@ void vault_view_rename(struct vault_view *v, fuse_req_t req, fuse_ino_t parent,
  */
 void vault_view_set_session(struct vault_view *v, struct fuse_session *se)
 {
-	(void)v;
-	(void)se;
+	if (se == NULL)
+		vault_view_core_wait(v);
 }
 
 void vault_view_on_moment(struct vault_view *v, const struct vault_moment *m)

@@ -43,7 +43,10 @@ VAULT_MUST_CHECK vault_err vault_view_create(
 	const struct vault_view_options *options, struct vault_view **out);
 void vault_view_destroy(struct vault_view *v);
 
-/* For telling the kernel about new moments; after the session exists. */
+/*
+ * After the session exists. With NULL, before it and the capture end: waits
+ * for requests that are still to be answered (mkdir and fsync of `.history`).
+ */
 void vault_view_set_session(struct vault_view *v, struct fuse_session *se);
 /* A moment was committed: it appears in every `.history` at once. */
 void vault_view_on_moment(struct vault_view *v, const struct vault_moment *m);

@@ -79,9 +79,11 @@ void vault_view_core_row_attr(const struct vault_view_node *n,
 
 	memset(&st, 0, sizeof(st));
 	st.st_ino = n->ino;
-	/* Rights that were lent to a program then are not lent again. */
-	st.st_mode = vault_row_type_bits(row->kind) |
-		     (row->mode & 07777u & ~(unsigned)(S_ISUID | S_ISGID));
+	/* Rights that were lent to a program then are not lent again. A
+	 * device is opened without our being asked: not by its old rights. */
+	st.st_mode = vault_row_type_bits(row->kind);
+	if (row->kind != VAULT_KIND_CHAR && row->kind != VAULT_KIND_BLOCK)
+		st.st_mode |= row->mode & 01777u;
 	st.st_nlink = row->kind == VAULT_KIND_DIR ? 2 : 1;
 	st.st_uid = row->uid;
 	st.st_gid = row->gid;

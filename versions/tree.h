@@ -102,6 +102,12 @@ VAULT_MUST_CHECK vault_err vault_tree_places(struct vault_tree *t,
 					     vault_tree_place *visit,
 					     void *ctx);
 
+/* The newest row a node ever had, under whatever name, whether or not it is
+ * gone since. NOT_FOUND: there was no such node. */
+VAULT_MUST_CHECK vault_err vault_tree_node_last(struct vault_tree *t,
+						uint64_t node,
+						struct vault_version *out);
+
 /* Path of a directory at `at`, "" for the root; NOT_FOUND when it or an
  * ancestor is gone by then. */
 VAULT_MUST_CHECK vault_err vault_tree_dir_path(struct vault_tree *t,

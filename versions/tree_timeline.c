@@ -111,3 +111,30 @@ vault_err vault_tree_timeline(struct vault_tree *t, uint64_t node,
 	free(s.items);
 	return err;
 }
+
+vault_err vault_tree_node_last(struct vault_tree *t, uint64_t node,
+			       struct vault_version *out)
+{
+	struct vault_tree_links l = VAULT_TREE_LINKS_INIT;
+	struct vault_tree_cursor c = { 0 };
+	const struct step *last = NULL;
+	struct steps s = { 0 };
+	vault_err err;
+
+	err = vault_tree_links_read(t, node, VAULT_AT_NOW, &l);
+	if (err == VAULT_OK)
+		err = vault_tree_cursor_take(t, VAULT_CF_ROW, &c);
+	for (size_t i = 0; err == VAULT_OK && i < l.n_items; i++)
+		err = collect(c.it, node, &l, i, &s);
+	vault_tree_cursor_give(t, &c);
+	for (size_t i = 0; i < s.n_items; i++)
+		if (last == NULL || s.items[i].v.seq > last->v.seq)
+			last = &s.items[i];
+	if (err == VAULT_OK && last == NULL)
+		err = VAULT_ERR_NOT_FOUND;
+	if (err == VAULT_OK)
+		*out = last->v;
+	vault_tree_links_release(&l);
+	free(s.items);
+	return err;
+}

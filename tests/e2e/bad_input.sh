@@ -194,7 +194,7 @@ mount -t tmpfs -o size=40m tmpfs "$work/locked"
 mkdir "$work/locked/project" "$work/locked/home"
 printf live >"$work/locked/project/live.txt"
 project=$work/locked/project
-mounted -o min-free=1m
+mounted -o min_free=1M
 synced
 kept=$moment
 random_file "$work/locked/filler" 60000000 2>/dev/null

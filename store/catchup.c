@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "store/base/log.h"
-#include "store/entries.h"
 #include "store/frame.h"
 #include "store/replay.h"
 #include "store/state.h"
@@ -466,9 +465,7 @@ vault_err vault_catchup_run(struct vault_store *s,
 			err = run_once(s, survey, &fresh);
 		}
 	}
-	if (err != VAULT_OK)
-		return err;
-	unlinkat(s->dirfd, VAULT_INDEX_MARK_NAME, 0);
-	vault_index_set_alarm(s->index, vault_entries_distrust_index, s);
-	return VAULT_OK;
+	if (err == VAULT_OK)
+		unlinkat(s->dirfd, VAULT_INDEX_MARK_NAME, 0);
+	return err;
 }

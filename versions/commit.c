@@ -18,6 +18,7 @@ struct vault_commit {
 	struct item *items;
 	size_t n_items;
 	size_t cap;
+	uint64_t top; /* the largest node or directory named */
 };
 
 vault_err vault_commit_create(struct vault_commit **out)
@@ -43,6 +44,7 @@ void vault_commit_clear(struct vault_commit *c)
 {
 	vault_buf_clear(&c->arena);
 	c->n_items = 0;
+	c->top = 0;
 }
 
 size_t vault_commit_count(const struct vault_commit *c)
@@ -53,6 +55,11 @@ size_t vault_commit_count(const struct vault_commit *c)
 size_t vault_commit_bytes(const struct vault_commit *c)
 {
 	return c->arena.cap + c->cap * sizeof(c->items[0]);
+}
+
+uint64_t vault_commit_top(const struct vault_commit *c)
+{
+	return c->top;
 }
 
 bool vault_commit_name_ok(uint64_t dir, struct vault_span name)
@@ -125,6 +132,10 @@ vault_err vault_commit_add(struct vault_commit *c, uint64_t dir,
 		.len = (uint32_t)(c->arena.len - off),
 		.name_len = (uint32_t)name.len,
 	};
+	if (c->top < dir)
+		c->top = dir;
+	if (c->top < row->node)
+		c->top = row->node;
 	return VAULT_OK;
 }
 

@@ -57,6 +57,9 @@ VAULT_MUST_CHECK vault_err vault_commit_decode_row(
 	struct vault_reader *in, const struct vault_commit_row *before,
 	struct vault_commit_row *out);
 
+/* The largest id of a node or directory in any row; 0: no rows. */
+uint64_t vault_commit_top(const struct vault_commit *c);
+
 /* Forget the rows, keep the memory. */
 void vault_commit_clear(struct vault_commit *c);
 

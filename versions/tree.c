@@ -17,7 +17,6 @@ static struct vault_store_options with_apply(
 		o = *options;
 	o.apply = vault_tree_apply;
 	o.apply_ctx = t;
-	o.strip = vault_tree_strip;
 	return o;
 }
 

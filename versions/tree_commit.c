@@ -10,6 +10,16 @@ static int64_t next_time(const struct vault_tree *t, int64_t clock)
 	return clock > t->last_time ? clock : t->last_time + 1;
 }
 
+/* Nodes may come from elsewhere than vault_tree_new_node(). */
+static void take_ids(struct vault_tree *t, uint64_t top)
+{
+	uint64_t next = atomic_load(&t->next_node);
+
+	while (next <= top && top < UINT64_MAX &&
+	       !atomic_compare_exchange_weak(&t->next_node, &next, top + 1))
+		;
+}
+
 vault_err vault_tree_commit(struct vault_tree *t, struct vault_commit *c,
 			    enum vault_cause cause, bool partial,
 			    struct vault_moment *out)
@@ -22,6 +32,7 @@ vault_err vault_tree_commit(struct vault_tree *t, struct vault_commit *c,
 
 	if (vault_commit_count(c) == 0)
 		return VAULT_ERR_INVALID;
+	take_ids(t, vault_commit_top(c));
 	pthread_mutex_lock(&t->append_lock);
 	clock_gettime(CLOCK_REALTIME, &now);
 	head.clock_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fs/identity.h"
+#include "fs/acting.h"
 #include "store/base/buf.h"
 
 struct vault_live_writer {
@@ -28,13 +28,13 @@ typedef vault_err item_call(void *ctx, const struct vault_restore_item *item);
 static vault_err as_caller(struct vault_live_writer *w, item_call *call,
 			   const struct vault_restore_item *item)
 {
-	struct vault_identity id;
-	vault_err err = vault_identity_assume(w->caller, &id);
+	struct vault_acting id;
+	vault_err err = vault_acting_begin(w->caller, &id);
 
 	if (err != VAULT_OK)
 		return err;
 	err = call(w->sink.ctx, item);
-	vault_identity_drop(&id);
+	vault_acting_end(&id);
 	return err;
 }
 
@@ -124,8 +124,8 @@ static vault_err set_path(struct vault_live_writer *w, struct vault_span dir,
 static vault_err open_writer(struct vault_live_writer *w, struct vault_span dir,
 			     const char *name)
 {
-	struct vault_identity id;
-	vault_err err = vault_identity_assume(w->caller, &id);
+	struct vault_acting id;
+	vault_err err = vault_acting_begin(w->caller, &id);
 
 	if (err != VAULT_OK)
 		return err;
@@ -133,7 +133,7 @@ static vault_err open_writer(struct vault_live_writer *w, struct vault_span dir,
 	if (err == VAULT_OK)
 		err = vault_restore_writer_create(w->dirfd, name, &w->writer,
 						  &w->sink);
-	vault_identity_drop(&id);
+	vault_acting_end(&id);
 	return err;
 }
 
@@ -199,16 +199,16 @@ static void tell_capture(struct vault_live_writer *w)
 vault_err vault_live_writer_finish(struct vault_live_writer *w, bool replace)
 {
 	struct vault_capture *c = w->project->capture;
-	struct vault_identity id;
+	struct vault_acting id;
 	vault_err err;
 
 	if (replace && c != NULL)
 		vault_capture_replacing(c, vault_buf_span(&w->path));
-	err = vault_identity_assume(w->caller, &id);
+	err = vault_acting_begin(w->caller, &id);
 	if (err != VAULT_OK)
 		return err;
 	err = vault_restore_writer_finish(w->writer, replace);
-	vault_identity_drop(&id);
+	vault_acting_end(&id);
 	if (err == VAULT_OK)
 		tell_capture(w);
 	return err;
@@ -216,14 +216,14 @@ vault_err vault_live_writer_finish(struct vault_live_writer *w, bool replace)
 
 void vault_live_writer_destroy(struct vault_live_writer *w)
 {
-	struct vault_identity id;
+	struct vault_acting id;
 
 	if (w == NULL)
 		return;
 	/* As ourselves if need be: nothing may be left behind. */
-	if (vault_identity_assume(w->caller, &id) == VAULT_OK) {
+	if (vault_acting_begin(w->caller, &id) == VAULT_OK) {
 		vault_restore_writer_destroy(w->writer);
-		vault_identity_drop(&id);
+		vault_acting_end(&id);
 	} else {
 		vault_restore_writer_destroy(w->writer);
 	}

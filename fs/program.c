@@ -11,7 +11,7 @@
 #include "fs/cmd.h"
 #include "fs/control.h"
 #include "fs/destination.h"
-#include "fs/identity.h"
+#include "fs/acting.h"
 #include "store/base/log.h"
 
 #define MAX_GROUPS 65536
@@ -149,7 +149,7 @@ static int run_on(struct vault_project *project, const struct call *call,
 
 	if (groups == NULL)
 		return VAULT_EXIT_FAILED;
-	env.caller = vault_identity_self(groups, MAX_GROUPS);
+	env.caller = vault_acting_self(groups, MAX_GROUPS);
 	code = vault_command_run(&env, call->argc, call->argv);
 	free(groups);
 	return code;

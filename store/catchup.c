@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "store/base/log.h"
+#include "store/entries.h"
 #include "store/frame.h"
 #include "store/replay.h"
 #include "store/state.h"
@@ -465,7 +466,9 @@ vault_err vault_catchup_run(struct vault_store *s,
 			err = run_once(s, survey, &fresh);
 		}
 	}
-	if (err == VAULT_OK)
-		unlinkat(s->dirfd, VAULT_INDEX_MARK_NAME, 0);
-	return err;
+	if (err != VAULT_OK)
+		return err;
+	unlinkat(s->dirfd, VAULT_INDEX_MARK_NAME, 0);
+	vault_index_set_alarm(s->index, vault_entries_distrust_index, s);
+	return VAULT_OK;
 }

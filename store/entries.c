@@ -12,8 +12,9 @@
 #include "store/replay.h"
 #include "store/state.h"
 
-void vault_entries_distrust_index(struct vault_store *s)
+void vault_entries_distrust_index(void *ctx)
 {
+	const struct vault_store *s = ctx;
 	const int fd = openat(s->dirfd, VAULT_INDEX_MARK_NAME,
 			      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -188,8 +189,6 @@ static void fall_behind(struct vault_store *s, vault_err err)
 	vault_log_error("vault: a durable entry could not be put into the "
 			"index (%s); it will be when the vault is opened again",
 			vault_err_text(err));
-	if (err == VAULT_ERR_INDEX)
-		vault_entries_distrust_index(s);
 }
 
 vault_err vault_store_append(struct vault_store *s, enum vault_entry_type type,

@@ -17,9 +17,9 @@ VAULT_MUST_CHECK vault_err vault_entries_index_places(struct vault_store *s);
 VAULT_MUST_CHECK vault_err vault_entries_index_all(struct vault_store *s);
 
 /*
- * The index failed: leave a mark in the vault, so that the next open builds
- * it anew. Any thread.
+ * A vault_index_alarm, with the store as `ctx`: leave a mark in the vault, so
+ * that the next open builds the index anew. Any thread.
  */
-void vault_entries_distrust_index(struct vault_store *s);
+void vault_entries_distrust_index(void *ctx);
 
 #endif

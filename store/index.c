@@ -38,6 +38,8 @@ struct vault_index {
 	rocksdb_cache_t *cache;
 	rocksdb_readoptions_t *reading;
 	rocksdb_writeoptions_t *writing;
+	vault_index_alarm *alarm; /* set once, before other threads come */
+	void *alarm_ctx;
 };
 
 struct vault_batch {
@@ -45,17 +47,21 @@ struct vault_batch {
 };
 
 struct vault_iter {
+	const struct vault_index *x;
 	rocksdb_iterator_t *it;
 	rocksdb_readoptions_t *reading;
 	struct vault_buf lower; /* RocksDB keeps pointers to the bounds */
 	struct vault_buf upper;
 };
 
-/* Log RocksDB's message and free it. */
-static vault_err index_failure(const char *doing, char *message)
+/* Log RocksDB's message, free it, and tell who wants to know. */
+static vault_err index_failure(const struct vault_index *x, const char *doing,
+			       char *message)
 {
 	vault_log_error("index: %s: %s", doing, message);
 	rocksdb_free(message);
+	if (x->alarm != NULL)
+		x->alarm(x->alarm_ctx);
 	return VAULT_ERR_INDEX;
 }
 
@@ -158,7 +164,7 @@ vault_err vault_index_open(const char *path, bool create,
 		(const rocksdb_options_t *const *)x->options, x->cf, &message);
 	if (message != NULL) {
 		x->db = NULL;
-		err = index_failure("open", message);
+		err = index_failure(x, "open", message);
 		goto out;
 	}
 	*out = x;
@@ -203,6 +209,13 @@ void vault_index_close(struct vault_index *x)
 	free(x);
 }
 
+void vault_index_set_alarm(struct vault_index *x, vault_index_alarm *alarm,
+			   void *ctx)
+{
+	x->alarm = alarm;
+	x->alarm_ctx = ctx;
+}
+
 /* Copy a value out of RocksDB's memory. */
 static vault_err keep(const rocksdb_pinnableslice_t *v, struct vault_buf *out)
 {
@@ -223,7 +236,7 @@ vault_err vault_index_get(struct vault_index *x, enum vault_cf cf,
 	v = rocksdb_get_pinned_cf(x->db, x->reading, x->cf[cf],
 				  (const char *)key.data, key.len, &message);
 	if (message != NULL)
-		return index_failure("get", message);
+		return index_failure(x, "get", message);
 	if (v == NULL)
 		return VAULT_ERR_NOT_FOUND;
 	err = keep(v, value);
@@ -253,7 +266,7 @@ static vault_err get_some(struct vault_index *x, enum vault_cf cf, size_t n,
 				     v, messages, false);
 	for (size_t i = 0; i < n; i++) {
 		if (messages[i] != NULL)
-			err = index_failure("get", messages[i]);
+			err = index_failure(x, "get", messages[i]);
 		found[i] = v[i] != NULL;
 		if (v[i] != NULL && err == VAULT_OK)
 			err = keep(v[i], &values[i]);
@@ -328,7 +341,7 @@ vault_err vault_index_write(struct vault_index *x, struct vault_batch *b)
 	rocksdb_write(x->db, x->writing, b->wb, &message);
 	rocksdb_writebatch_clear(b->wb);
 	if (message != NULL)
-		return index_failure("write", message);
+		return index_failure(x, "write", message);
 	return VAULT_OK;
 }
 
@@ -353,6 +366,7 @@ vault_err vault_iter_create(struct vault_index *x, enum vault_cf cf,
 
 	if (it == NULL)
 		return VAULT_ERR_NOMEM;
+	it->x = x;
 	err = vault_buf_append(&it->lower, lower);
 	if (err == VAULT_OK)
 		err = vault_buf_append(&it->upper, upper);
@@ -441,7 +455,7 @@ vault_err vault_iter_error(const struct vault_iter *it)
 
 	rocksdb_iter_get_error(it->it, &message);
 	if (message != NULL)
-		return index_failure("iterate", message);
+		return index_failure(it->x, "iterate", message);
 	return VAULT_OK;
 }
 

@@ -53,6 +53,14 @@ VAULT_MUST_CHECK vault_err vault_index_open(const char *path, bool create,
 /* Flush everything and close. Accepts NULL. */
 void vault_index_close(struct vault_index *x);
 
+/*
+ * Called, from any thread, whenever an INDEX error is about to be returned.
+ * Set before other threads use the index.
+ */
+typedef void vault_index_alarm(void *ctx);
+void vault_index_set_alarm(struct vault_index *x, vault_index_alarm *alarm,
+			   void *ctx);
+
 /* The value of `key`, replacing what `*value` held. VAULT_ERR_NOT_FOUND. */
 VAULT_MUST_CHECK vault_err vault_index_get(struct vault_index *x,
 					   enum vault_cf cf,

@@ -148,8 +148,6 @@ static vault_err find_indexed(struct vault_store *s, size_t n,
 		}
 		vault_buf_release(&values[k]);
 	}
-	if (err == VAULT_ERR_INDEX)
-		vault_entries_distrust_index(s);
 	return err;
 }
 

@@ -14,7 +14,6 @@
 
 /* Keys of META. Packs are "p" and the id, big-endian. */
 #define KEY_UUID "uuid"
-#define KEY_ENTRY "entry"
 #define KEY_PACK 'p'
 #define KEY_PACK_BYTES 5
 #define APPLIED_BYTES 33
@@ -139,18 +138,12 @@ static bool refuses(vault_err err)
 vault_err vault_replay_apply(struct vault_replay *r, struct vault_batch *b,
 			     const struct vault_entry *e)
 {
-	uint8_t seq[8];
-	vault_err err;
+	const vault_err err = r->apply(r->apply_ctx, r->index, b, e);
 
-	err = r->apply(r->apply_ctx, r->index, b, e);
-	if (err != VAULT_OK) {
-		vault_batch_clear(b);
-		return err;
-	}
-	vault_bytes_put_le64(seq, e->seq);
-	vault_batch_put(b, r->index, VAULT_CF_META, vault_span_str(KEY_ENTRY),
-			vault_span(seq, sizeof(seq)));
-	return vault_index_write(r->index, b);
+	if (err == VAULT_OK)
+		return vault_index_write(r->index, b);
+	vault_batch_clear(b);
+	return err;
 }
 
 static vault_err apply_ref(struct vault_replay *r, struct vault_batch *b,
@@ -185,19 +178,12 @@ static vault_err apply_refs(struct vault_replay *r, struct vault_batch *b,
 			    struct vault_buf *refs)
 {
 	struct entry_ref ref;
-	uint64_t applied;
-	vault_err err;
+	vault_err err = VAULT_OK;
 
-	err = vault_replay_get_entry(r->index, &applied);
-	if (err != VAULT_OK)
-		return err;
 	if (refs->len > 0)
 		qsort(refs->data, refs->len / sizeof(ref), sizeof(ref), by_seq);
 	for (size_t i = 0; i < refs->len && err == VAULT_OK; i += sizeof(ref)) {
 		memcpy(&ref, refs->data + i, sizeof(ref));
-		if (ref.seq <= applied)
-			continue;
-		applied = ref.seq;
 		err = apply_ref(r, b, &ref);
 	}
 	return err;
@@ -258,24 +244,6 @@ vault_err vault_replay_put_uuid(struct vault_index *x, const uint8_t uuid[16])
 			vault_span(value, sizeof(value)));
 	err = vault_index_write(x, b);
 	vault_batch_destroy(b);
-	return err;
-}
-
-vault_err vault_replay_get_entry(struct vault_index *x, uint64_t *seq)
-{
-	struct vault_buf v = VAULT_BUF_INIT;
-	vault_err err;
-
-	err = vault_index_get(x, VAULT_CF_META, vault_span_str(KEY_ENTRY), &v);
-	if (err == VAULT_ERR_NOT_FOUND) {
-		*seq = 0;
-		err = VAULT_OK;
-	} else if (err == VAULT_OK && v.len != 8) {
-		err = VAULT_ERR_INDEX;
-	} else if (err == VAULT_OK) {
-		*seq = vault_bytes_get_le64(v.data);
-	}
-	vault_buf_release(&v);
 	return err;
 }
 

@@ -16,8 +16,9 @@
  * how far each pack has been applied. Internal to store/.
  *
  * Places of chunks and recipes go in first, later records over earlier ones;
- * then the entries in order of their sequence, each in one batch with its own
- * sequence, so that an interrupted replay goes on where it was.
+ * then the entries in order of their sequence, each in one batch. How far a
+ * pack is applied is noted last, so an interrupted replay is begun again and
+ * shows apply entries that it knows.
  */
 struct vault_replay_span {
 	uint32_t pack;
@@ -60,9 +61,6 @@ VAULT_MUST_CHECK vault_err vault_replay_get_uuid(struct vault_index *x,
 						 uint8_t uuid[16]);
 VAULT_MUST_CHECK vault_err vault_replay_put_uuid(struct vault_index *x,
 						 const uint8_t uuid[16]);
-/* The sequence of the newest entry applied, 0 for none. */
-VAULT_MUST_CHECK vault_err vault_replay_get_entry(struct vault_index *x,
-						  uint64_t *seq);
 /* How far a pack is applied. NOT_FOUND. */
 VAULT_MUST_CHECK vault_err vault_replay_get_applied(
 	struct vault_index *x, uint32_t pack, struct vault_scan_last *out);

@@ -50,13 +50,28 @@ struct vault_entry {
 /*
  * Put into `batch` what `e` changes in the index (families of the layer above
  * only). Reads of `index` see everything before `e` and nothing of it. Called
- * once per entry in order of sequence, one at a time, on open or on append.
- * An error on append leaves the entry durable and closes the index for
- * writing: the next open replays it.
+ * once per entry in order of sequence, one at a time, on open or on append;
+ * except that after an interrupted open, entries that `index` has already may
+ * be shown again: then nothing is to be changed. INDEX: `index` cannot take
+ * the entry (it is older than others and not there); on open the index is
+ * then built anew. CORRUPT, SYNTAX, INVALID, NEWER, NOT_FOUND, DANGLING on
+ * open: the entry is reported as damaged and left out. An error on append
+ * leaves the entry durable and closes the index for writing: the next open
+ * replays it.
+ *
+ * vault_store_check() fills a scratch index in the same way, beside all else
+ * and with `ctx` NULL: then nothing but `index` and `batch` may be used.
  */
 typedef vault_err vault_store_apply(void *ctx, struct vault_index *index,
 				    struct vault_batch *batch,
 				    const struct vault_entry *e);
+
+/*
+ * Shorten `value` in place by what is not derived from packs alone (the layer
+ * above knows), so that two indexes can be compared.
+ */
+typedef void vault_index_strip(enum vault_cf cf, struct vault_span key,
+			       struct vault_buf *value);
 
 /* Average is a power of two; see store/chunker.h for the limits. */
 struct vault_store_params {
@@ -74,6 +89,7 @@ struct vault_store_options {
 	const struct vault_io *io; /* NULL: vault_io_system */
 	vault_store_apply *apply;  /* required */
 	void *apply_ctx;
+	vault_index_strip *strip; /* for vault_store_check(); may be NULL */
 	unsigned threads;   /* workers for hashing and packing; 0: one a core */
 	uint64_t pack_size; /* where a pack is sealed; 0: 512 MB. For tests. */
 	unsigned id_bits;   /* 0: all; fewer force collisions. For tests. */
@@ -265,11 +281,8 @@ vault_store_rebuild_index(int dirfd, const struct vault_store_options *options);
 
 /*
  * Write every key and value of one family as "hexkey hexvalue\n" lines in
- * order, for comparing indexes. `strip` may shorten a value in place (the
- * layer above knows which of its bytes are not derived from packs alone).
+ * order, for comparing indexes. `strip` may be NULL.
  */
-typedef void vault_index_strip(enum vault_cf cf, struct vault_span key,
-			       struct vault_buf *value);
 VAULT_MUST_CHECK vault_err vault_store_dump(struct vault_store *s,
 					    enum vault_cf cf,
 					    vault_index_strip *strip,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fs/identity.h"
+#include "fs/acting.h"
 
 #include <stdlib.h>
 #include <sys/fsuid.h>
@@ -21,10 +21,10 @@ static bool set_ids(uid_t uid, gid_t gid)
 	       (uid_t)setfsuid((uid_t)-1) == uid;
 }
 
-vault_err vault_identity_assume(const struct vault_caller *who,
-				struct vault_identity *out)
+vault_err vault_acting_begin(const struct vault_caller *who,
+			     struct vault_acting *out)
 {
-	*out = (struct vault_identity){ .changed = false };
+	*out = (struct vault_acting){ .changed = false };
 	if (geteuid() != 0 || who->uid == 0)
 		return VAULT_OK;
 	if (!set_thread_groups(who->n_groups, who->groups))
@@ -32,11 +32,11 @@ vault_err vault_identity_assume(const struct vault_caller *who,
 	out->changed = true;
 	if (set_ids(who->uid, who->gid))
 		return VAULT_OK;
-	vault_identity_drop(out);
+	vault_acting_end(out);
 	return VAULT_ERR_DENIED;
 }
 
-void vault_identity_drop(struct vault_identity *id)
+void vault_acting_end(struct vault_acting *id)
 {
 	if (!id->changed)
 		return;
@@ -45,7 +45,7 @@ void vault_identity_drop(struct vault_identity *id)
 		abort();
 }
 
-struct vault_caller vault_identity_self(gid_t *groups, size_t max)
+struct vault_caller vault_acting_self(gid_t *groups, size_t max)
 {
 	const int n = getgroups((int)max, groups);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef VAULT_FS_IDENTITY_H
-#define VAULT_FS_IDENTITY_H
+#ifndef VAULT_FS_ACTING_H
+#define VAULT_FS_ACTING_H
 
 #include <stdbool.h>
 
@@ -18,17 +18,17 @@
  *
  * Nothing of the vault may be opened while it lasts: the vault is not theirs.
  */
-struct vault_identity {
+struct vault_acting {
 	bool changed;
 };
 
 /* DENIED: the kernel refused; nothing was changed. */
-VAULT_MUST_CHECK vault_err vault_identity_assume(const struct vault_caller *who,
-						 struct vault_identity *out);
+VAULT_MUST_CHECK vault_err vault_acting_begin(const struct vault_caller *who,
+					      struct vault_acting *out);
 /* Be oneself again. A daemon that cannot would be dangerous: it aborts. */
-void vault_identity_drop(struct vault_identity *id);
+void vault_acting_end(struct vault_acting *id);
 
 /* The calling process as a caller; `groups` (of room for `max`) is filled. */
-struct vault_caller vault_identity_self(gid_t *groups, size_t max);
+struct vault_caller vault_acting_self(gid_t *groups, size_t max);
 
 #endif

@@ -43,7 +43,8 @@ const struct vault_command vault_cmd_sync = {
 		   .summary = "Keep every finished save now, and return when "
 			      "all of it is durable.",
 		   .details = "Unmounted, the project is scanned for what "
-			      "changed and that is committed.",
+			      "changed and that is committed; a folder that "
+			      "is named and has no vault gets one.",
 		   .n_max = 1 },
 	.usage_exit = VAULT_EXIT_USAGE,
 	.dir_operand = true,

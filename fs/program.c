@@ -165,13 +165,13 @@ static int could_not_run(const struct vault_command *c, vault_err err)
 }
 
 static int run_unmounted(const struct vault_command *c, const struct call *call,
-			 const struct vault_place *place)
+			 const struct vault_place *place, bool create)
 {
 	struct vault_project *project;
 	vault_err err;
 	int code;
 
-	err = vault_project_open(place, false, &project);
+	err = vault_project_open(place, create, &project);
 	if (err != VAULT_OK)
 		return could_not_run(c, err);
 	code = run_on(project, call, place->inside);
@@ -179,14 +179,32 @@ static int run_unmounted(const struct vault_command *c, const struct call *call,
 	return code;
 }
 
+/* `sync` of a folder that its user names keeps it, vault or not yet; the
+ * current directory alone is too easily the wrong one. */
+static vault_err find_place(const struct vault_command *c,
+			    const struct call *call, struct vault_place *place,
+			    bool *create)
+{
+	vault_err err;
+
+	if (c != &vault_cmd_sync || call->dir == NULL)
+		return vault_project_find(call->dir, call->vault, place);
+	err = vault_project_find_quietly(call->dir, call->vault, place);
+	if (err != VAULT_ERR_NOT_FOUND)
+		return err;
+	*create = true;
+	return vault_project_place(call->dir, call->vault, place);
+}
+
 static int run_once(const struct vault_command *c, const struct call *call)
 {
 	struct vault_place place;
+	bool create = false;
 	bool ran = false;
 	vault_err err;
 	int code;
 
-	err = vault_project_find(call->dir, call->vault, &place);
+	err = find_place(c, call, &place, &create);
 	if (err != VAULT_OK)
 		return could_not_run(c, err);
 	if (place.socket[0] != '\0') {
@@ -201,7 +219,7 @@ static int run_once(const struct vault_command *c, const struct call *call)
 				place.mount, place.mount);
 		return could_not_run(c, VAULT_ERR_BUSY);
 	}
-	return run_unmounted(c, call, &place);
+	return run_unmounted(c, call, &place, create);
 }
 
 /* ---- status --watch ---- */

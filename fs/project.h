@@ -42,6 +42,12 @@ VAULT_MUST_CHECK vault_err vault_project_find(const char *dir,
 					      const char *vault,
 					      struct vault_place *out);
 
+/* The same for who can make a vault where there is none: NOT_FOUND is not
+ * logged, and means just that; INVALID: there is no such folder. */
+VAULT_MUST_CHECK vault_err vault_project_find_quietly(const char *dir,
+						      const char *vault,
+						      struct vault_place *out);
+
 /*
  * The place of a project that is to be mounted: `project` and `vault` (NULL:
  * `.artvault` in the project) as their user wrote them, made absolute. The

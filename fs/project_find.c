@@ -258,14 +258,54 @@ static vault_err find_up(const char *start, struct vault_place *p)
 		if (err != VAULT_ERR_NOT_FOUND)
 			return err;
 	} while (go_up(dir));
-	vault_log_error("%s: not in a mounted project, and neither it nor a "
-			"folder above it has a vault (" VAULT_PROJECT_VAULT_NAME
-			"); `artvault mount DIR` makes one",
-			start);
 	return VAULT_ERR_NOT_FOUND;
 }
 
 /* ---- --vault ---- */
+
+/* Absolute though the last name may not be there yet. */
+static vault_err absolute_new(const char *path, char out[PATH_MAX])
+{
+	char copy[PATH_MAX];
+	char parent[PATH_MAX];
+	const char *name;
+	vault_err err;
+
+	if (realpath(path, out) != NULL)
+		return VAULT_OK;
+	if (errno != ENOENT)
+		return absolute(path, out);
+	err = put_path(copy, "%s", path);
+	if (err != VAULT_OK)
+		return err;
+	name = basename(copy);
+	if (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
+		return absolute(path, out);
+	err = put_path(parent, "%s", path);
+	if (err == VAULT_OK) {
+		char above[PATH_MAX];
+
+		err = absolute(dirname(parent), above);
+		if (err == VAULT_OK)
+			err = put_path(out, "%s/%s",
+				       strcmp(above, "/") == 0 ? "" : above,
+				       name);
+	}
+	return err;
+}
+
+/* As far as can be told: what may not be opened is said by opening it. */
+static bool has_vault(const char *path)
+{
+	const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool has;
+
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM;
+	has = vault_store_exists(fd);
+	close(fd);
+	return has;
+}
 
 /* The project that a vault says it belongs to, or the folder it lies in. */
 static vault_err project_of_vault(int vaultfd, struct vault_place *p)
@@ -306,9 +346,12 @@ static vault_err find_by_vault(const char *start, const char *vault,
 	vault_err err;
 	int fd;
 
-	err = absolute(vault, p->vault);
-	if (err == VAULT_OK)
-		err = vault_project_open_vault_dir(p, &fd);
+	err = absolute_new(vault, p->vault);
+	if (err != VAULT_OK)
+		return err;
+	if (!has_vault(p->vault))
+		return VAULT_ERR_NOT_FOUND;
+	err = vault_project_open_vault_dir(p, &fd);
 	if (err != VAULT_OK)
 		return err;
 	err = project_of_vault(fd, p);
@@ -330,54 +373,47 @@ static vault_err find_by_vault(const char *start, const char *vault,
 	return put_inside(start, p);
 }
 
-vault_err vault_project_find(const char *dir, const char *vault,
-			     struct vault_place *out)
+vault_err vault_project_find_quietly(const char *dir, const char *vault,
+				     struct vault_place *out)
 {
 	struct vault_place p = { 0 };
 	char start[PATH_MAX] = "";
 	vault_err err;
 
 	err = absolute(dir != NULL ? dir : ".", start);
-	if (err == VAULT_OK)
-		err = vault != NULL ? find_by_vault(start, vault, &p)
-				    : find_up(start, &p);
+	if (err != VAULT_OK) /* said; and no place to make a vault either */
+		return err == VAULT_ERR_NOT_FOUND ? VAULT_ERR_INVALID : err;
+	err = vault != NULL ? find_by_vault(start, vault, &p)
+			    : find_up(start, &p);
 	if (err == VAULT_OK)
 		*out = p;
 	return err;
 }
 
-/* ---- what is to be mounted ---- */
-
-/* Absolute though the last name may not be there yet. */
-static vault_err absolute_new(const char *path, char out[PATH_MAX])
+vault_err vault_project_find(const char *dir, const char *vault,
+			     struct vault_place *out)
 {
-	char copy[PATH_MAX];
-	char parent[PATH_MAX];
-	const char *name;
-	vault_err err;
+	const vault_err err = vault_project_find_quietly(dir, vault, out);
+	char start[PATH_MAX];
 
-	if (realpath(path, out) != NULL)
-		return VAULT_OK;
-	if (errno != ENOENT)
-		return absolute(path, out);
-	err = put_path(copy, "%s", path);
-	if (err != VAULT_OK)
+	if (err == VAULT_ERR_INVALID)
+		return VAULT_ERR_NOT_FOUND;
+	if (err != VAULT_ERR_NOT_FOUND)
 		return err;
-	name = basename(copy);
-	if (strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
-		return absolute(path, out);
-	err = put_path(parent, "%s", path);
-	if (err == VAULT_OK) {
-		char above[PATH_MAX];
-
-		err = absolute(dirname(parent), above);
-		if (err == VAULT_OK)
-			err = put_path(out, "%s/%s",
-				       strcmp(above, "/") == 0 ? "" : above,
-				       name);
-	}
+	if (vault != NULL)
+		vault_log_error("%s: no vault here; `artvault mount --vault "
+				"%s DIR` makes one",
+				vault, vault);
+	else if (absolute(dir != NULL ? dir : ".", start) == VAULT_OK)
+		vault_log_error("%s: not in a mounted project, and neither it "
+				"nor a folder above it has a vault "
+				"(" VAULT_PROJECT_VAULT_NAME
+				"); `artvault mount DIR` makes one",
+				start);
 	return err;
 }
+
+/* ---- what is to be mounted ---- */
 
 vault_err vault_project_place(const char *project, const char *vault,
 			      struct vault_place *out)

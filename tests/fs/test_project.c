@@ -130,6 +130,25 @@ static void outside_of_any_project_the_way_on_is_named(void **state)
 		VAULT_ERR_NOT_FOUND);
 }
 
+static void who_can_make_a_vault_is_told_without_a_word(void **state)
+{
+	const struct vault_scratch *s = *state;
+	struct vault_place p;
+
+	vault_scratch_mkdirs(s->fd, "plain");
+	assert_int_equal(vault_project_find_quietly(
+				 vault_scratch_path(s, "plain"), NULL, &p),
+			 VAULT_ERR_NOT_FOUND);
+	assert_int_equal(
+		vault_project_find_quietly(vault_scratch_path(s, "plain"),
+					   vault_scratch_path(s, "new"), &p),
+		VAULT_ERR_NOT_FOUND);
+	assert_string_equal(said, "");
+	assert_int_equal(vault_project_find_quietly(
+				 vault_scratch_path(s, "none"), NULL, &p),
+			 VAULT_ERR_INVALID);
+}
+
 static void an_empty_folder_of_that_name_is_no_vault(void **state)
 {
 	const struct vault_scratch *s = *state;
@@ -410,6 +429,7 @@ int main(void)
 		TEST(a_project_is_found_from_any_folder_in_it),
 		TEST(a_link_to_a_folder_leads_to_its_project),
 		TEST(outside_of_any_project_the_way_on_is_named),
+		TEST(who_can_make_a_vault_is_told_without_a_word),
 		TEST(an_empty_folder_of_that_name_is_no_vault),
 		TEST(a_vault_outside_leads_to_its_project),
 		TEST(a_vault_in_its_project_needs_no_more_than_its_path),

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/mounted.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/mountinfo.h"
+
+void vault_mounted_or_skip(void)
+{
+	if (access("/dev/fuse", F_OK) == 0 &&
+	    (geteuid() == 0 || access("/dev/fuse", R_OK | W_OK) == 0))
+		return;
+	fprintf(stderr, "skipped: no /dev/fuse that may be opened\n");
+	exit(77);
+}
+
+struct vault_mount_options vault_mounted_options(void)
+{
+	struct vault_mount_options o = {
+		.allow_other = geteuid() == 0,
+		.capture = vault_capture_options_default,
+	};
+
+	o.capture.quiet_ms = 100;
+	o.capture.open_quiet_ms = 500;
+	o.capture.min_free_bytes = 0;
+	o.capture.min_free_percent = 0;
+	return o;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[40];
+	long parent = 0;
+	char state = 'Z';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%*d (%*[^)]) %c %ld", &state, &parent) != 2)
+		parent = 0;
+	fclose(f);
+	return state == 'Z' ? 0 : (pid_t)parent;
+}
+
+/* The newest living child of `parent`; 0: none. */
+static pid_t child_of(pid_t parent)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *de;
+	pid_t found = 0;
+
+	assert_non_null(d);
+	while ((de = readdir(d)) != NULL) {
+		const pid_t pid = (pid_t)strtol(de->d_name, NULL, 10);
+
+		if (pid > found && parent_of(pid) == parent)
+			found = pid;
+	}
+	closedir(d);
+	return found;
+}
+
+bool vault_mounted_find(struct vault_mounted *m)
+{
+	m->daemon = child_of(m->watcher);
+	return m->daemon != 0;
+}
+
+void vault_mounted_start(struct vault_mounted *m, const char *project,
+			 const char *mountpoint,
+			 const struct vault_mount_options *options)
+{
+	struct vault_place place = { 0 };
+
+	*m = (struct vault_mounted){ .back = -1 };
+	assert_non_null(realpath(project, place.project));
+	assert_true(strlen(place.project) < sizeof(m->project));
+	strcpy(m->project, place.project);
+	strcpy(m->mountpoint, place.project);
+	if (mountpoint != NULL)
+		snprintf(m->mountpoint, sizeof(m->mountpoint), "%s",
+			 mountpoint);
+	m->back = open(project, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(m->back >= 0);
+	assert_int_equal(vault_mount_main(&place, mountpoint, options), 0);
+	m->watcher = child_of(getpid());
+	assert_true(m->watcher != 0);
+	assert_true(vault_mounted_find(m));
+	assert_true(vault_mounted_at(m->mountpoint));
+}
+
+bool vault_mounted_at(const char *path)
+{
+	struct vault_mountinfo at;
+
+	return vault_mountinfo_at(path, &at) == VAULT_OK && at.ours;
+}
+
+static void forget_processes(struct vault_mounted *m)
+{
+	if (m->watcher > 0)
+		while (waitpid(m->watcher, NULL, 0) < 0 && errno == EINTR)
+			;
+	m->watcher = 0;
+	m->daemon = 0;
+}
+
+void vault_mounted_stop(struct vault_mounted *m)
+{
+	assert_int_equal(vault_mount_unmount(m->mountpoint), 0);
+	assert_false(vault_mounted_at(m->mountpoint));
+	forget_processes(m);
+}
+
+void vault_mounted_clean(struct vault_mounted *m)
+{
+	if (m->watcher > 0) {
+		/* Its child is nobody's once it is gone. */
+		vault_mounted_find(m);
+		kill(m->watcher, SIGKILL);
+		if (m->daemon > 0)
+			kill(m->daemon, SIGKILL);
+	}
+	if (vault_mounted_at(m->mountpoint) &&
+	    vault_mountinfo_unmount(m->mountpoint, true) != VAULT_OK)
+		fprintf(stderr, "%s: stays mounted\n", m->mountpoint);
+	forget_processes(m);
+	if (m->back >= 0)
+		close(m->back);
+	m->back = -1;
+}
+
+void vault_mounted_wait(vault_mounted_condition *done, void *ctx, int ms,
+			const char *what)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+
+	for (int spent = 0; spent < ms; spent += 5) {
+		if (done(ctx))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	fail_msg("waited %d ms in vain: %s", ms, what);
+}

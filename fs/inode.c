@@ -141,16 +141,54 @@ void vault_inode_table_unref(struct vault_inode_table *t, struct vault_inode *i)
 	reap(t, i);
 }
 
+/* Take the descriptor out of an inode. It is closed without the lock: that
+ * may be the end of a large file. */
+static int unkeep(struct vault_inode_table *t, struct vault_inode *i)
+{
+	const int fd = i->kept;
+
+	if (fd < 0)
+		return -1;
+	for (size_t n = 0; n < VAULT_INODE_TABLE_KEPT; n++)
+		if (t->kept[n] == i)
+			t->kept[n] = NULL;
+	i->kept = -1;
+	return fd;
+}
+
+/* Take over `*fd`; gives back the one that has to go instead, or -1. */
+static int keep(struct vault_inode_table *t, struct vault_inode *i, int *fd)
+{
+	struct vault_inode **slot = &t->kept[t->next_kept];
+	int old = -1;
+
+	if (i->n_lookup == 0 || i->kept >= 0)
+		return -1;
+	if (*slot != NULL)
+		old = unkeep(t, *slot);
+	t->next_kept = (t->next_kept + 1) % VAULT_INODE_TABLE_KEPT;
+	*slot = i;
+	i->kept = *fd;
+	*fd = -1;
+	return old;
+}
+
 void vault_inode_forget(struct vault_inode_table *t, struct vault_inode *i,
 			uint64_t n)
 {
+	int fd = -1;
+
 	pthread_mutex_lock(&t->lock);
 	if (i != t->root) {
 		assert(i->n_lookup >= n);
 		i->n_lookup -= n;
+		if (i->n_lookup == 0)
+			fd = unkeep(t, i);
 		reap(t, i);
 	}
 	pthread_mutex_unlock(&t->lock);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ---- names ---- */
@@ -235,18 +273,61 @@ static void put_name(struct vault_inode_table *t, struct vault_inode *i,
 	i->names = n;
 }
 
+int vault_inode_victim_open(int dirfd, const char *name,
+			    struct vault_inode_victim *out)
+{
+	struct vault_inode_victim v;
+	struct stat st;
+	int err;
+
+	v.fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (v.fd < 0)
+		return errno;
+	err = vault_inode_stat(v.fd, "", &st, &v.key);
+	if (err != 0) {
+		close(v.fd);
+		return err;
+	}
+	v.is_dir = S_ISDIR(st.st_mode);
+	v.last = v.is_dir || st.st_nlink == 1;
+	*out = v;
+	return 0;
+}
+
+void vault_inode_victim_close(struct vault_inode_victim *v)
+{
+	if (v->fd >= 0)
+		close(v->fd);
+	v->fd = -1;
+}
+
+/* Under the lock; gives back a descriptor to close, or -1. */
+static int lose_name(struct vault_inode_table *t, struct vault_inode *parent,
+		     const char *name, struct vault_inode_victim *v)
+{
+	struct vault_inode *i = find(t, &v->key);
+	int old = -1;
+
+	if (i == NULL)
+		return -1;
+	if (v->last)
+		old = keep(t, i, &v->fd);
+	drop_name(t, i, parent, name);
+	return old;
+}
+
 void vault_inode_unlinked(struct vault_inode_table *t,
 			  struct vault_inode *parent, const char *name,
-			  const struct vault_inode_key *key)
+			  struct vault_inode_victim *victim)
 {
-	struct vault_inode *i;
+	int old;
 
 	pthread_mutex_lock(&t->lock);
 	t->moves++;
-	i = find(t, key);
-	if (i != NULL)
-		drop_name(t, i, parent, name);
+	old = lose_name(t, parent, name, victim);
 	pthread_mutex_unlock(&t->lock);
+	if (old >= 0)
+		close(old);
 }
 
 static void move_name(struct vault_inode_table *t,
@@ -268,23 +349,23 @@ static void move_name(struct vault_inode_table *t,
 void vault_inode_moved(struct vault_inode_table *t,
 		       const struct vault_inode_move *m)
 {
-	struct vault_inode *over = NULL;
+	int old = -1;
 
 	pthread_mutex_lock(&t->lock);
 	t->moves++;
 	/* Two names of one file: rename(2) leaves both. */
-	if (m->over != NULL && same_key(m->key, m->over))
+	if (m->over != NULL && same_key(m->key, &m->over->key))
 		goto out;
 	if (m->over != NULL && m->exchange)
-		move_name(t, m->over, m->to_parent, m->to, m->from_parent,
+		move_name(t, &m->over->key, m->to_parent, m->to, m->from_parent,
 			  m->from);
 	else if (m->over != NULL)
-		over = find(t, m->over);
-	if (over != NULL)
-		drop_name(t, over, m->to_parent, m->to);
+		old = lose_name(t, m->to_parent, m->to, m->over);
 	move_name(t, m->key, m->from_parent, m->from, m->to_parent, m->to);
 out:
 	pthread_mutex_unlock(&t->lock);
+	if (old >= 0)
+		close(old);
 }
 
 /* ---- looking up ---- */
@@ -355,6 +436,7 @@ static struct vault_inode *make(struct vault_inode_table *t,
 		return NULL;
 	i->key = *key;
 	i->is_dir = is_dir;
+	i->kept = -1;
 	i->generation = ++t->generation;
 	i->handle_len = (uint8_t)len;
 	i->handle_type = h->head.handle_type;
@@ -561,6 +643,8 @@ void vault_inode_table_destroy(struct vault_inode_table *t)
 				i->names = name->next;
 				free(name);
 			}
+			if (i->kept >= 0)
+				close(i->kept);
 			free(i);
 		}
 	}

@@ -20,7 +20,9 @@
  * it holds no descriptor. vault_inode_reach() opens it anew: by handle, else
  * through a descriptor that some open file of it holds, else by walking the
  * names from the project's root without following links; what is found that
- * way must be the same file, or the answer is ESTALE.
+ * way must be the same file, or the answer is ESTALE. Of the last few hundred
+ * files that lost their only name a descriptor is kept until the kernel lets
+ * go: whoever looked one up just before may still open it, as on the disk.
  *
  * An inode lives while the kernel counts lookups of it or a child names it as
  * its parent. Any thread; one lock inside, never held across a system call
@@ -102,10 +104,23 @@ void vault_inode_unreach(struct vault_inode_fd *fd);
 bool vault_inode_path(struct vault_inode_table *t, struct vault_inode *i,
 		      const char *name, struct vault_buf *out);
 
-/* Names changed on the disk. `key` is what the name held. */
+/* What a name holds that is about to lose it. */
+struct vault_inode_victim {
+	struct vault_inode_key key;
+	bool last; /* of its names */
+	bool is_dir;
+	int fd; /* O_PATH */
+};
+/* errno. */
+int vault_inode_victim_open(int dirfd, const char *name,
+			    struct vault_inode_victim *out);
+/* For one that kept its name, or that was taken over (fd is -1 then). */
+void vault_inode_victim_close(struct vault_inode_victim *v);
+
+/* Names changed on the disk. The victim's descriptor is taken over. */
 void vault_inode_unlinked(struct vault_inode_table *t,
 			  struct vault_inode *parent, const char *name,
-			  const struct vault_inode_key *key);
+			  struct vault_inode_victim *victim);
 /* `over` is what `to` held before, NULL: nothing. */
 struct vault_inode_move {
 	struct vault_inode *from_parent;
@@ -113,7 +128,7 @@ struct vault_inode_move {
 	const struct vault_inode_key *key;
 	struct vault_inode *to_parent;
 	const char *to;
-	const struct vault_inode_key *over;
+	struct vault_inode_victim *over;
 	bool exchange;
 };
 void vault_inode_moved(struct vault_inode_table *t,

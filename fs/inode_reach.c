@@ -199,6 +199,8 @@ static int by_open_file(struct vault_inode_table *t, struct vault_inode *i)
 	pthread_mutex_lock(&t->lock);
 	if (i->files != NULL)
 		fd = fcntl(i->files->fd, F_DUPFD_CLOEXEC, 0);
+	else if (i->kept >= 0)
+		fd = fcntl(i->kept, F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_unlock(&t->lock);
 	return fd;
 }

@@ -26,11 +26,15 @@ struct vault_inode {
 	uint64_t n_lookup;
 	uint32_t n_refs; /* names of children, and reachers at work */
 	uint32_t generation;
+	int kept; /* descriptor of a file without names, or -1 */
 	bool is_dir;
 	uint8_t handle_len; /* 0: none */
 	int handle_type;
 	uint8_t handle[];
 };
+
+/* Files without names of which a descriptor is kept, at most. */
+#define VAULT_INODE_TABLE_KEPT 256
 
 struct vault_inode_table {
 	int rootfd;
@@ -42,6 +46,10 @@ struct vault_inode_table {
 	size_t n_inodes;
 	uint64_t moves; /* counts changes of names */
 	uint32_t generation;
+	/* The newest files without names; a slot is NULL once the kernel has
+	 * let go of its inode. */
+	struct vault_inode *kept[VAULT_INODE_TABLE_KEPT];
+	size_t next_kept;
 };
 
 /* Under the lock. */

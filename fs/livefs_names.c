@@ -291,31 +291,40 @@ static void replacing(struct vault_livefs *l, struct vault_inode *dir,
 	vault_buf_release(&path);
 }
 
+static int remove_from(struct vault_livefs *l, struct vault_inode *dir,
+		       int dirfd, const char *name, int flags)
+{
+	struct vault_inode_victim victim;
+	int err;
+
+	err = vault_livefs_may_remove(l, dir, dirfd, name);
+	if (err == 0)
+		err = vault_inode_victim_open(dirfd, name, &victim);
+	if (err != 0)
+		return err;
+	if (flags == 0)
+		replacing(l, dir, name);
+	if (unlinkat(dirfd, name, flags) == 0) {
+		vault_inode_unlinked(l->table, dir, name, &victim);
+		vault_livefs_changed(l, dir, name);
+	} else {
+		err = errno;
+	}
+	vault_inode_victim_close(&victim);
+	return err;
+}
+
 static int remove_name(struct vault_livefs *l, struct vault_inode *dir,
 		       const char *name, int flags)
 {
 	struct vault_inode_fd fd;
-	struct vault_inode_key key;
-	struct stat st;
 	int err;
 
 	err = vault_inode_reach(l->table, dir, &fd);
 	if (err != 0)
 		return err;
-	err = vault_livefs_may_remove(l, dir, fd.fd, name);
-	if (err == 0)
-		err = vault_inode_stat(fd.fd, name, &st, &key);
-	if (err == 0) {
-		if (flags == 0)
-			replacing(l, dir, name);
-		if (unlinkat(fd.fd, name, flags) != 0)
-			err = errno;
-	}
+	err = remove_from(l, dir, fd.fd, name, flags);
 	vault_inode_unreach(&fd);
-	if (err == 0) {
-		vault_inode_unlinked(l->table, dir, name, &key);
-		vault_livefs_changed(l, dir, name);
-	}
 	return err;
 }
 
@@ -384,8 +393,8 @@ static int may_rename(const struct vault_livefs *l,
 static int move_between(struct vault_livefs *l, struct vault_inode_move *m,
 			int fromfd, int tofd, unsigned flags)
 {
+	struct vault_inode_victim over = { .fd = -1 };
 	struct vault_inode_key key;
-	struct vault_inode_key over;
 	struct stat st;
 	int err;
 
@@ -395,16 +404,19 @@ static int move_between(struct vault_livefs *l, struct vault_inode_move *m,
 	if (err != 0)
 		return err;
 	m->key = &key;
-	if (vault_inode_stat(tofd, m->to, &st, &over) == 0) {
+	if (vault_inode_victim_open(tofd, m->to, &over) == 0) {
 		m->over = &over;
-		if (flags == 0 && !S_ISDIR(st.st_mode))
+		if (flags == 0 && !over.is_dir)
 			replacing(l, m->to_parent, m->to);
 	}
-	if (renameat2(fromfd, m->from, tofd, m->to, flags) != 0)
-		return errno;
-	vault_inode_moved(l->table, m);
-	tell_renamed(l, m);
-	return 0;
+	if (renameat2(fromfd, m->from, tofd, m->to, flags) == 0) {
+		vault_inode_moved(l->table, m);
+		tell_renamed(l, m);
+	} else {
+		err = errno;
+	}
+	vault_inode_victim_close(&over);
+	return err;
 }
 
 static int rename_live(struct vault_livefs *l, struct vault_inode_move *m,

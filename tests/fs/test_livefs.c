@@ -120,13 +120,13 @@ static void as_nobody(const struct fixture *f, const gid_t *groups, size_t n,
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define CHECK(x)                                                     \
-	do {                                                         \
-		if (!(x)) {                                          \
+#define CHECK(x)                                                      \
+	do {                                                          \
+		if (!(x)) {                                           \
 			fprintf(stderr, "%d: %s: %s\n", __LINE__, #x, \
-				strerror(errno));                    \
-			return 1;                                    \
-		}                                                    \
+				strerror(errno));                     \
+			return 1;                                     \
+		}                                                     \
 	} while (0)
 
 /* ---- names ---- */
@@ -145,8 +145,7 @@ static void what_is_made_here_is_there_and_the_same(void **state)
 	same_stat(f, "made/link");
 	same_stat(f, "made/fifo");
 	same_stat(f, "made/twin");
-	vault_scratch_expect(f->m.back, "made/twin",
-			     vault_span_str("bytes"));
+	vault_scratch_expect(f->m.back, "made/twin", vault_span_str("bytes"));
 	same_stat(f, "old");
 }
 
@@ -361,8 +360,8 @@ static void a_real_entry_below_the_root_shadows_the_view(void **state)
 
 	vault_scratch_expect(f->mnt, "deep/.layers", vault_span_str("real"));
 	/* It may go; then the name is the view's. */
-	assert_int_equal(renameat(f->mnt, "deep/.layers", f->mnt, "deep/layers"),
-			 0);
+	assert_int_equal(
+		renameat(f->mnt, "deep/.layers", f->mnt, "deep/layers"), 0);
 	refused(renameat(f->mnt, "deep/layers", f->mnt, "deep/.layers"), EPERM);
 }
 
@@ -373,8 +372,7 @@ static void the_root_tells_where_the_daemon_listens(void **state)
 	char list[4096];
 	ssize_t n;
 
-	n = fgetxattr(f->mnt, VAULT_PROJECT_SOCKET_XATTR, value,
-		      sizeof(value));
+	n = fgetxattr(f->mnt, VAULT_PROJECT_SOCKET_XATTR, value, sizeof(value));
 	assert_true(n > 1);
 	assert_int_equal(value[0], '/');
 	assert_int_equal(fgetxattr(f->mnt, VAULT_PROJECT_SOCKET_XATTR, NULL, 0),
@@ -479,10 +477,10 @@ static void holes_stay_holes_and_are_found(void **state)
 			 lseek(back, data, SEEK_HOLE));
 	refused((int)lseek(fd, 11 << 20, SEEK_DATA), ENXIO);
 	assert_int_equal(fallocate(fd, 0, 0, 1 << 20), 0);
-	assert_int_equal(
-		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  5 << 20, 1 << 20),
-		0);
+	assert_int_equal(fallocate(fd,
+				   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   5 << 20, 1 << 20),
+			 0);
 	assert_int_equal(fsync(fd), 0);
 	same_stat(f, "sparse");
 	close(fd);
@@ -551,9 +549,8 @@ static void times_are_set_left_and_set_to_now(void **state)
 	assert_int_equal(symlinkat("nowhere", f->mnt, "times-link"), 0);
 	times[0].tv_nsec = 1;
 	times[1] = (struct timespec){ 5, 6 };
-	assert_int_equal(utimensat(f->mnt, "times-link", times,
-				   AT_SYMLINK_NOFOLLOW),
-			 0);
+	assert_int_equal(
+		utimensat(f->mnt, "times-link", times, AT_SYMLINK_NOFOLLOW), 0);
 	same_stat(f, "times-link");
 }
 
@@ -727,12 +724,12 @@ static void a_program_runs_that_may_not_be_read(void **state)
 /* user::rwx group::r-x other::--- with mask and user 65534:rwx, as a default:
  * version 2, then {tag, perm, id}. */
 static const uint8_t default_acl[] = {
-	2, 0, 0, 0,				/* version */
-	1, 0, 7, 0, 0xff, 0xff, 0xff, 0xff,	/* USER_OBJ */
-	2, 0, 7, 0, 0xfe, 0xff, 0,    0,	/* USER 65534 */
-	4, 0, 5, 0, 0xff, 0xff, 0xff, 0xff,	/* GROUP_OBJ */
-	16, 0, 7, 0, 0xff, 0xff, 0xff, 0xff,	/* MASK */
-	32, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,	/* OTHER */
+	2,  0, 0, 0,			     /* version */
+	1,  0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* USER_OBJ */
+	2,  0, 7, 0, 0xfe, 0xff, 0,    0,    /* USER 65534 */
+	4,  0, 5, 0, 0xff, 0xff, 0xff, 0xff, /* GROUP_OBJ */
+	16, 0, 7, 0, 0xff, 0xff, 0xff, 0xff, /* MASK */
+	32, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, /* OTHER */
 };
 
 static int make_under_acl(const struct fixture *f)
@@ -767,9 +764,9 @@ static void default_acls_stand_above_the_umask(void **state)
 				  sizeof(value)),
 			 sizeof(default_acl));
 	snprintf(path, sizeof(path), "%s/acl/d", f->m.project);
-	assert_int_equal(getxattr(path, "system.posix_acl_access", value,
-				  sizeof(value)),
-			 sizeof(default_acl));
+	assert_int_equal(
+		getxattr(path, "system.posix_acl_access", value, sizeof(value)),
+		sizeof(default_acl));
 }
 
 /* ---- listing ---- */

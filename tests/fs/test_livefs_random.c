@@ -100,8 +100,7 @@ static long reopen(struct side *d, const struct step *s)
 {
 	if (d->open[s->slot] >= 0)
 		close(d->open[s->slot]);
-	d->open[s->slot] =
-		openat(d->root, s->a, open_flags(s->flags) | O_NONBLOCK, 0666);
+	d->open[s->slot] = openat(d->root, s->a, open_flags(s->flags), 0666);
 	return d->open[s->slot] >= 0 ? 0 : -errno;
 }
 
@@ -133,18 +132,17 @@ static long with_file(struct world *w, struct side *d, const struct step *s)
 	case 4:
 	case 5:
 		n = pread(fd, read_back, s->len, s->off);
-		return n <= 0 ? n :
-				(long)(sum_of(read_back, (size_t)n) >> 1);
+		return n <= 0 ? n : (long)(sum_of(read_back, (size_t)n) >> 1);
 	case 6:
 		return ftruncate(fd, s->off);
 	case 7:
 		return fsync(fd);
 	case 8:
 		return fallocate(fd,
-				 (s->flags & 1) != 0 ?
-					 FALLOC_FL_PUNCH_HOLE |
-						 FALLOC_FL_KEEP_SIZE :
-					 0,
+				 (s->flags & 1) != 0
+					 ? FALLOC_FL_PUNCH_HOLE |
+						   FALLOC_FL_KEEP_SIZE
+					 : 0,
 				 s->off, (off_t)s->len + 1);
 	default:
 		if (fstat(fd, &st) != 0)
@@ -181,14 +179,15 @@ static long with_names(struct world *w, struct side *d, const struct step *s)
 		return symlinkat(s->b, d->root, s->a);
 	case 19:
 		n = readlinkat(d->root, s->a, target, sizeof(target));
-		return n < 0 ? n :
-			       (long)(sum_of((uint8_t *)target, (size_t)n) >> 1);
+		return n < 0 ? n
+			     : (long)(sum_of((uint8_t *)target, (size_t)n) >>
+				      1);
 	case 20:
 		return fchmodat(d->root, s->a, s->flags & 07777, 0);
 	case 21:
 		return utimensat(d->root, s->a, times, AT_SYMLINK_NOFOLLOW);
 	case 22:
-		return mknodat(d->root, s->a, S_IFIFO | 0644, 0);
+		return mknodat(d->root, s->a, S_IFSOCK | 0644, 0);
 	default:
 		return mknodat(d->root, s->a, S_IFREG | (s->flags & 0777), 0);
 	}
@@ -218,7 +217,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static int not_ours(const struct dirent *de)
 {
-	static const char *const ours[] = { ".",     "..",	 ".history",
+	static const char *const ours[] = { ".",     "..",	".history",
 					    ".diff", ".layers", ".timeline" };
 
 	for (size_t i = 0; i < 6; i++)
@@ -234,15 +233,15 @@ static void describe_file(struct vault_buf *out, int dir, const char *name,
 	char target[80] = "";
 
 	if (S_ISLNK(st->st_mode))
-		assert_true(readlinkat(dir, name, target,
-				       sizeof(target) - 1) >= 0);
+		assert_true(readlinkat(dir, name, target, sizeof(target) - 1) >=
+			    0);
 	else if (S_ISREG(st->st_mode))
 		vault_scratch_read(dir, name, &bytes);
-	assert_int_equal(vault_buf_printf(out, " %ld %s %016llx",
-					  (long)st->st_size, target,
-					  (unsigned long long)sum_of(
-						  bytes.data, bytes.len)),
-			 VAULT_OK);
+	assert_int_equal(
+		vault_buf_printf(
+			out, " %ld %s %016llx", (long)st->st_size, target,
+			(unsigned long long)sum_of(bytes.data, bytes.len)),
+		VAULT_OK);
 	vault_buf_release(&bytes);
 }
 
@@ -259,8 +258,8 @@ static void describe(struct vault_buf *out, int dir, const char *path)
 		const char *name = list[i]->d_name;
 		struct stat st;
 
-		assert_int_equal(
-			fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_int_equal(fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW),
+				 0);
 		assert_int_equal(vault_buf_printf(out, "%s/%s %o %u", path,
 						  name, st.st_mode,
 						  (unsigned)st.st_nlink),

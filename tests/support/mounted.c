@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,6 +87,51 @@ bool vault_mounted_find(struct vault_mounted *m)
 	return m->daemon != 0;
 }
 
+/* Kill them; the daemon's parent is found before that is nobody. */
+static void kill_both(struct vault_mounted *m)
+{
+	if (m->watcher <= 0)
+		return;
+	vault_mounted_find(m);
+	kill(m->watcher, SIGKILL);
+	if (m->daemon > 0)
+		kill(m->daemon, SIGKILL);
+	if (vault_mounted_at(m->mountpoint) &&
+	    vault_mountinfo_unmount(m->mountpoint, true) != VAULT_OK)
+		fprintf(stderr, "%s: stays mounted\n", m->mountpoint);
+}
+
+/* A test that dies of a signal has no teardown: somebody waits for that. */
+static pid_t start_guard(struct vault_mounted *m)
+{
+	const int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	pid_t pid;
+
+	assert_true(pidfd >= 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		setsid();
+		while (poll(&p, 1, -1) < 0)
+			;
+		kill_both(m);
+		_exit(0);
+	}
+	close(pidfd);
+	return pid;
+}
+
+static void stop_guard(struct vault_mounted *m)
+{
+	if (m->guard <= 0)
+		return;
+	kill(m->guard, SIGKILL);
+	while (waitpid(m->guard, NULL, 0) < 0 && errno == EINTR)
+		;
+	m->guard = 0;
+}
+
 void vault_mounted_start(struct vault_mounted *m, const char *project,
 			 const char *mountpoint,
 			 const struct vault_mount_options *options)
@@ -105,6 +152,7 @@ void vault_mounted_start(struct vault_mounted *m, const char *project,
 	m->watcher = child_of(getpid());
 	assert_true(m->watcher != 0);
 	assert_true(vault_mounted_find(m));
+	m->guard = start_guard(m);
 	assert_true(vault_mounted_at(m->mountpoint));
 }
 
@@ -117,6 +165,7 @@ bool vault_mounted_at(const char *path)
 
 static void forget_processes(struct vault_mounted *m)
 {
+	stop_guard(m);
 	if (m->watcher > 0)
 		while (waitpid(m->watcher, NULL, 0) < 0 && errno == EINTR)
 			;
@@ -133,16 +182,7 @@ void vault_mounted_stop(struct vault_mounted *m)
 
 void vault_mounted_clean(struct vault_mounted *m)
 {
-	if (m->watcher > 0) {
-		/* Its child is nobody's once it is gone. */
-		vault_mounted_find(m);
-		kill(m->watcher, SIGKILL);
-		if (m->daemon > 0)
-			kill(m->daemon, SIGKILL);
-	}
-	if (vault_mounted_at(m->mountpoint) &&
-	    vault_mountinfo_unmount(m->mountpoint, true) != VAULT_OK)
-		fprintf(stderr, "%s: stays mounted\n", m->mountpoint);
+	kill_both(m);
 	forget_processes(m);
 	if (m->back >= 0)
 		close(m->back);

@@ -19,6 +19,7 @@ struct vault_mounted {
 	int back; /* the real directory, opened before anything was mounted */
 	pid_t watcher; /* our child */
 	pid_t daemon;  /* the watcher's */
+	pid_t guard;   /* cleans up if the test is killed */
 };
 
 /* Exit 77 unless mounting can work here; as root with /dev/fuse it must. */

@@ -194,10 +194,10 @@ struct deaths {
 static bool count(struct deaths *d, const struct life *life)
 {
 	const int64_t now = now_s();
-	const int64_t oldest = d->at[d->n % DEATHS_MAX];
+	int64_t oldest;
 
-	d->at[d->n % DEATHS_MAX] = now;
-	d->n++;
+	d->at[d->n++ % DEATHS_MAX] = now;
+	oldest = d->at[d->n % DEATHS_MAX];
 	if (life->opened && now - life->began < INDEX_TRUST_S)
 		d->with_index++;
 	else

@@ -28,7 +28,8 @@ void vault_mounted_or_skip(void);
 /* Defaults for tests: like the program's, with short waits. */
 struct vault_mount_options vault_mounted_options(void);
 
-/* Mount `project` (a path) on `mountpoint`; NULL: in place. */
+/* Mount `project` (a path) on `mountpoint`; NULL: in place. `m` is all zero
+ * the first time. */
 void vault_mounted_start(struct vault_mounted *m, const char *project,
 			 const char *mountpoint,
 			 const struct vault_mount_options *options);

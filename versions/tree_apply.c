@@ -47,38 +47,58 @@ static vault_err decode(struct vault_span payload, struct work *w)
 	return err;
 }
 
-/* The row that node had last, wherever it was. NOT_FOUND. */
+/* The last row that a name had while it was the node's. NOT_FOUND. */
+static vault_err last_at(struct work *w, uint64_t node, uint64_t dir,
+			 struct vault_span name, struct vault_version *out)
+{
+	const struct vault_tree_key key =
+		vault_tree_key_row(dir, name, VAULT_AT_NOW);
+	vault_err err;
+
+	vault_iter_seek(w->history, vault_tree_key_span(&key));
+	err = vault_tree_row_here(w->history, dir, name, out);
+	while (err == VAULT_OK && out->row.node != node) {
+		vault_iter_next(w->history);
+		err = vault_tree_row_here(w->history, dir, name, out);
+	}
+	return err;
+}
+
+/* Of a node with many names in its past, this many are looked at. */
+#define PLACES 16
+
+/* The row that a node had last, at whatever name. NOT_FOUND. */
 static vault_err last_of_node(struct work *w, uint64_t node,
 			      struct vault_row *out)
 {
 	const struct vault_tree_key key =
 		vault_tree_key_pair(node, VAULT_AT_NOW);
+	struct vault_version v, last = { 0 };
 	struct vault_span name;
 	uint64_t found, seq, dir;
-	struct vault_tree_key row_key;
-	struct vault_version v;
 	vault_err err;
 
 	vault_iter_seek(w->nodes, vault_tree_key_span(&key));
-	if (!vault_iter_valid(w->nodes)) {
-		err = vault_iter_error(w->nodes);
-		return err != VAULT_OK ? err : VAULT_ERR_NOT_FOUND;
+	for (int i = 0; i < PLACES && vault_iter_valid(w->nodes); i++) {
+		if (!vault_tree_key_node_parse(vault_iter_key(w->nodes), &found,
+					       &seq, &dir, &name))
+			return VAULT_ERR_INDEX;
+		if (found != node)
+			break;
+		err = last_at(w, node, dir, name, &v);
+		if (err != VAULT_OK && err != VAULT_ERR_NOT_FOUND)
+			return err;
+		if (err == VAULT_OK && v.seq > last.seq)
+			last = v;
+		vault_iter_next(w->nodes);
 	}
-	if (!vault_tree_key_node_parse(vault_iter_key(w->nodes), &found, &seq,
-				       &dir, &name))
-		return VAULT_ERR_INDEX;
-	if (found != node)
+	err = vault_iter_error(w->nodes);
+	if (err != VAULT_OK)
+		return err;
+	if (last.seq == 0)
 		return VAULT_ERR_NOT_FOUND;
-	row_key = vault_tree_key_row(dir, name, VAULT_AT_NOW);
-	vault_iter_seek(w->history, vault_tree_key_span(&row_key));
-	err = vault_tree_row_here(w->history, dir, name, &v);
-	while (err == VAULT_OK && v.row.node != node) {
-		vault_iter_next(w->history);
-		err = vault_tree_row_here(w->history, dir, name, &v);
-	}
-	if (err == VAULT_OK)
-		*out = v.row;
-	return err;
+	*out = last.row;
+	return VAULT_OK;
 }
 
 /*

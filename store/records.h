@@ -44,7 +44,8 @@ VAULT_MUST_CHECK vault_err
 vault_records_append(struct vault_store *s, const struct vault_record_head *h,
 		     struct vault_span stored, struct vault_record_place *out);
 
-/* Read back and verify both checksums; CORRUPT is logged with its place. */
+/* Read back and verify both checksums; CORRUPT is logged with its place.
+ * `stored` is replaced, and empty after an error. */
 VAULT_MUST_CHECK vault_err
 vault_records_read(struct vault_store *s, const struct vault_record_place *p,
 		   struct vault_record_head *head, struct vault_buf *stored);

@@ -55,6 +55,9 @@ static error_t on_word(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = p; /* of on_common() */
+		return 0;
 	case ARGP_KEY_ARG:
 		if (p->out->n_operands == p->usage->n_max) {
 			p->failed = true;
@@ -78,6 +81,16 @@ static error_t on_word(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static error_t on_common(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+
+	if (!is_option(key))
+		return ARGP_ERR_UNKNOWN;
+	add_option(p->out, key, arg);
+	return 0;
+}
+
 /* "one line\vfurther lines", as argp wants it. */
 static vault_err write_doc(const struct vault_args_usage *u,
 			   struct vault_buf *out)
@@ -91,7 +104,8 @@ vault_err vault_args_parse(const struct vault_args_usage *u, int argc,
 			   char **argv, bool quiet, int usage_exit,
 			   struct vault_args *out)
 {
-	const struct argp common = { .options = common_options };
+	const struct argp common = { .options = common_options,
+				     .parser = on_common };
 	const struct argp_child children[] = { { &common, 0, NULL, 0 }, { 0 } };
 	struct vault_args a = VAULT_ARGS_INIT;
 	struct parse p = { .out = &a, .usage = u };

@@ -1,0 +1,865 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Every command through the real program, on a project that is not mounted:
+ * what it prints, what it writes, and what it exits with.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "store/base/buf.h"
+#include "store/digest.h"
+#include "tests/support/scratch.h"
+
+#define MAX_WORDS 16
+
+/* What one run of the program did. */
+struct ran {
+	int code;
+	struct vault_buf out;
+	struct vault_buf err;
+};
+
+struct world {
+	struct vault_scratch s;
+	struct ran ran;
+	char first[64]; /* names of moments */
+	char second[64];
+};
+
+/* ---- running the program ---- */
+
+static void run_child(const struct world *w, char *const *argv)
+{
+	const int out =
+		openat(w->s.fd, "out", O_CREAT | O_TRUNC | O_WRONLY, 0600);
+	const int err =
+		openat(w->s.fd, "err", O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+	if (out < 0 || err < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
+	    chdir(w->s.path) != 0)
+		_exit(99);
+	execv(ARTVAULT, argv);
+	_exit(98);
+}
+
+static void as_text(struct vault_buf *b)
+{
+	assert_non_null(vault_buf_cstr(b));
+}
+
+/* Run the program with these words, NULL at the end, from the scratch. */
+static int run_words(struct world *w, char *const *argv)
+{
+	const pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		run_child(w, argv);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	vault_scratch_read(w->s.fd, "out", &w->ran.out);
+	vault_scratch_read(w->s.fd, "err", &w->ran.err);
+	as_text(&w->ran.out);
+	as_text(&w->ran.err);
+	w->ran.code = WEXITSTATUS(status);
+	return w->ran.code;
+}
+
+static int run(struct world *w, ...)
+{
+	char *argv[MAX_WORDS + 2] = { (char[]){ "artvault" } };
+	va_list args;
+	int n = 1;
+
+	va_start(args, w);
+	while (n <= MAX_WORDS && (argv[n] = va_arg(args, char *)) != NULL)
+		n++;
+	va_end(args);
+	return run_words(w, argv);
+}
+
+static const char *out(const struct world *w)
+{
+	return (const char *)w->ran.out.data;
+}
+
+static const char *err(const struct world *w)
+{
+	return (const char *)w->ran.err.data;
+}
+
+/* The run ended with `code`; if not, say what it said. */
+static void expect_code(const struct world *w, int code)
+{
+	if (w->ran.code != code)
+		fprintf(stderr, "exit %d: %s%s\n", w->ran.code, out(w), err(w));
+	assert_int_equal(w->ran.code, code);
+}
+
+#define OK(w, ...)                           \
+	do {                                 \
+		run((w), __VA_ARGS__, NULL); \
+		expect_code((w), 0);         \
+	} while (0)
+
+/* It fails, and says `text` on stderr. */
+#define FAILS(w, code, text, ...)                                       \
+	do {                                                            \
+		run((w), __VA_ARGS__, NULL);                            \
+		expect_code((w), (code));                               \
+		if (strstr(err(w), (text)) == NULL)                     \
+			fail_msg("not said: %s in %s", (text), err(w)); \
+	} while (0)
+
+static json_t *json_of(const struct world *w)
+{
+	json_error_t why;
+	json_t *d = json_loadb(out(w), w->ran.out.len, 0, &why);
+
+	if (d == NULL)
+		fail_msg("%s: %s", why.text, out(w));
+	return d;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	if (text == NULL)
+		fail_msg("no text member %s", key);
+	return text;
+}
+
+/* ---- a project with a past ---- */
+
+/* The name of the newest moment. */
+static void latest(struct world *w, char name[64])
+{
+	json_t *d;
+
+	OK(w, "log", "--json", "-C", "art");
+	d = json_of(w);
+	assert_true(json_array_size(d) > 0);
+	snprintf(name, 64, "%s", text_of(json_array_get(d, 0), "moment"));
+	json_decref(d);
+}
+
+static void write_text(struct world *w, const char *name, const char *text)
+{
+	vault_scratch_write_str(w->s.fd, name, text);
+}
+
+static void expect_text(struct world *w, const char *name, const char *text)
+{
+	vault_scratch_expect(w->s.fd, name, vault_span_str(text));
+}
+
+/* Two moments: chars/bob.txt and hero.psd differ, chars/same does not. */
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	setenv("TZ", "UTC", 1);
+	vault_scratch_init(&w->s);
+	write_text(w, "art/hero.psd", "hero one");
+	write_text(w, "art/chars/bob.txt", "bob one");
+	write_text(w, "art/chars/same", "same");
+	OK(w, "sync", "art");
+	assert_string_equal(out(w), "");
+	latest(w, w->first);
+	write_text(w, "art/hero.psd", "hero two, longer");
+	write_text(w, "art/chars/bob.txt", "bob two");
+	OK(w, "sync", "-C", "art");
+	latest(w, w->second);
+	assert_string_not_equal(w->first, w->second);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	vault_buf_release(&w->ran.out);
+	vault_buf_release(&w->ran.err);
+	vault_scratch_release(&w->s);
+	free(w);
+	return 0;
+}
+
+/* ---- words ---- */
+
+static void wrong_words_exit_2_and_64_of_check(void **state)
+{
+	struct world *w = *state;
+
+	FAILS(w, 2, "Usage", NULL, NULL);
+	FAILS(w, 2, "paint", "paint");
+	FAILS(w, 2, "--frobnicate", "log", "--frobnicate");
+	FAILS(w, 2, "--frobnicate", "--frobnicate", "log");
+	FAILS(w, 2, "expected", "cat", "latest");
+	FAILS(w, 2, "too many", "cat", "latest", "a", "b");
+	FAILS(w, 2, "--at", "restore", "hero.psd");
+	FAILS(w, 2, "--replace", "restore", "--at", "latest", "--to", "x",
+	      "--replace", "hero.psd");
+	FAILS(w, 2, "expected", "snapshot");
+	FAILS(w, 2, "expected", "mount");
+	FAILS(w, 2, "expected", "unmount");
+	FAILS(w, 2, "frobnicate", "mount", "-o", "ro,frobnicate", "art");
+	FAILS(w, 64, "--frobnicate", "check", "--frobnicate");
+	FAILS(w, 64, "too many", "check", "x");
+}
+
+static void every_command_has_help(void **state)
+{
+	static const char *const names[] = {
+		"mount",	 "unmount",    "sync",	"status",
+		"snapshot",	 "unsnapshot", "log",	"ls",
+		"cat",		 "restore",    "check", "ignored",
+		"rebuild-index",
+	};
+	struct world *w = *state;
+
+	OK(w, "--help");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *argv[] = { (char[]){ "artvault" }, strdup(names[i]),
+				 (char[]){ "--help" }, NULL };
+
+		assert_non_null(strstr(out(w), names[i]));
+		run_words(w, argv);
+		expect_code(w, 0);
+		assert_non_null(strstr(out(w), names[i]));
+		assert_non_null(strstr(out(w), "--vault"));
+		free(argv[1]);
+		OK(w, "help");
+	}
+	OK(w, "help", "log");
+	assert_non_null(strstr(out(w), "--since"));
+	OK(w, "version");
+	assert_non_null(strstr(out(w), "artvault "));
+}
+
+/* ---- log ---- */
+
+static void log_is_an_array_of_moments_newest_first(void **state)
+{
+	struct world *w = *state;
+	const json_t *m;
+	json_t *d;
+	size_t i;
+
+	OK(w, "-C", "art", "log", "--json");
+	d = json_of(w);
+	assert_true(json_is_array(d));
+	assert_int_equal(json_array_size(d), 2);
+	json_array_foreach(d, i, m)
+	{
+		assert_int_equal(strlen(text_of(m, "time")), 20);
+		assert_true(json_is_array(json_object_get(m, "names")));
+		assert_true(json_is_array(json_object_get(m, "tags")));
+		assert_string_equal(text_of(m, "note"), "");
+		assert_true(strlen(text_of(m, "cause")) > 0);
+	}
+	assert_string_equal(text_of(json_array_get(d, 0), "moment"), w->second);
+	assert_string_equal(text_of(json_array_get(d, 1), "moment"), w->first);
+	json_decref(d);
+	OK(w, "-C", "art", "log");
+	assert_non_null(strstr(out(w), w->first));
+	assert_true(strstr(out(w), w->second) < strstr(out(w), w->first));
+}
+
+static void since_and_until_cut_the_log(void **state)
+{
+	struct world *w = *state;
+	json_t *d;
+
+	OK(w, "log", "-C", "art", "--json", "--until", w->first);
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 1);
+	assert_string_equal(text_of(json_array_get(d, 0), "moment"), w->first);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "--since", w->second);
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 1);
+	assert_string_equal(text_of(json_array_get(d, 0), "moment"), w->second);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "--since", "1h-ago");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 2);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "--until", "1999");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 0);
+	json_decref(d);
+	FAILS(w, 1, "no-such", "log", "-C", "art", "--since", "no-such");
+}
+
+static void a_date_after_since_means_its_first_second(void **state)
+{
+	struct world *w = *state;
+	char day[16];
+	char minute[24];
+	json_t *d;
+
+	snprintf(day, sizeof(day), "%.10s", w->first);
+	OK(w, "log", "-C", "art", "--json", "--since", day);
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 2);
+	json_decref(d);
+	snprintf(minute, sizeof(minute), "%.16s", w->first);
+	OK(w, "log", "-C", "art", "--json", "--since", minute);
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 2);
+	json_decref(d);
+}
+
+static void log_of_a_path_has_its_distinct_versions(void **state)
+{
+	struct world *w = *state;
+	char hex[VAULT_DIGEST_HEX];
+	struct vault_digest digest;
+	const json_t *v;
+	json_t *d;
+
+	OK(w, "log", "-C", "art", "--json", "hero.psd");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 2);
+	v = json_array_get(d, 0);
+	assert_string_equal(text_of(v, "moment"), w->first);
+	assert_int_equal(json_integer_value(json_object_get(v, "size")), 8);
+	digest = vault_digest_of(vault_span_str("hero one"));
+	vault_digest_hex(&digest, hex);
+	assert_string_equal(text_of(v, "digest"), hex);
+	assert_non_null(strstr(text_of(v, "file"), ".psd"));
+	assert_int_equal(strlen(text_of(v, "time")), 20);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "chars/same");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 1);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "--until", w->first, "hero.psd");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 1);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "hero.psd");
+	assert_non_null(strstr(out(w), w->first));
+	FAILS(w, 1, "never", "log", "-C", "art", "never");
+	FAILS(w, 1, "folder", "log", "-C", "art", "chars");
+}
+
+static void log_of_a_path_goes_through_renames_and_deletion(void **state)
+{
+	struct world *w = *state;
+	json_t *d;
+
+	assert_int_equal(renameat(w->s.fd, "art/hero.psd", w->s.fd,
+				  "art/chars/villain.psd"),
+			 0);
+	OK(w, "sync", "art");
+	write_text(w, "art/chars/villain.psd", "three");
+	OK(w, "sync", "art");
+	vault_scratch_remove(w->s.fd, "art/chars/villain.psd");
+	OK(w, "sync", "art");
+	OK(w, "log", "-C", "art/chars", "--json", "villain.psd");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 3);
+	assert_string_equal(text_of(json_array_get(d, 0), "moment"), w->first);
+	json_decref(d);
+}
+
+/* ---- ls and cat ---- */
+
+static void ls_shows_a_folder_as_it_was(void **state)
+{
+	struct world *w = *state;
+	const json_t *e;
+	json_t *d;
+
+	OK(w, "ls", "-C", "art", "--json", w->first);
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 2);
+	e = json_array_get(d, 0);
+	assert_string_equal(text_of(e, "name"), "chars");
+	assert_string_equal(text_of(e, "type"), "directory");
+	assert_true(json_is_null(json_object_get(e, "digest")));
+	e = json_array_get(d, 1);
+	assert_string_equal(text_of(e, "name"), "hero.psd");
+	assert_string_equal(text_of(e, "type"), "file");
+	assert_string_equal(text_of(e, "mode"), "0644");
+	assert_int_equal(json_integer_value(json_object_get(e, "size")), 8);
+	assert_int_equal(strlen(text_of(e, "digest")), 32);
+	assert_int_equal(strlen(text_of(e, "mtime")), 20);
+	json_decref(d);
+	OK(w, "ls", "-C", "art", w->first, "chars");
+	assert_non_null(strstr(out(w), "bob.txt"));
+	assert_null(strstr(out(w), "hero"));
+	OK(w, "ls", "-C", "art", "latest", "hero.psd");
+	assert_non_null(strstr(out(w), " 16 "));
+	FAILS(w, 1, "no-such", "ls", "-C", "art", "no-such");
+	FAILS(w, 1, "nowhere", "ls", "-C", "art", "latest", "nowhere");
+}
+
+static void cat_writes_the_bytes_of_then(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, "cat", "-C", "art", w->first, "hero.psd");
+	assert_string_equal(out(w), "hero one");
+	OK(w, "cat", "-C", "art", "latest", "hero.psd");
+	assert_string_equal(out(w), "hero two, longer");
+	OK(w, "cat", "-C", "art", "previous", "chars/bob.txt");
+	assert_string_equal(out(w), "bob one");
+	OK(w, "cat", "-C", "art/chars", w->first, "../hero.psd");
+	assert_string_equal(out(w), "hero one");
+	OK(w, "cat", "-C", "art/chars", w->first, "./bob.txt");
+	assert_string_equal(out(w), "bob one");
+	FAILS(w, 1, "folder", "cat", "-C", "art", "latest", "chars");
+	FAILS(w, 1, "not there", "cat", "-C", "art", "latest", "never.psd");
+	FAILS(w, 1, "1999", "cat", "-C", "art", "1999-01-01", "hero.psd");
+	FAILS(w, 1, "now", "cat", "-C", "art", "now", "hero.psd");
+}
+
+static void an_absolute_path_works_and_stays_inside(void **state)
+{
+	struct world *w = *state;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/art/hero.psd", w->s.path);
+	OK(w, "cat", "-C", "art/chars", w->first, path);
+	assert_string_equal(out(w), "hero one");
+	FAILS(w, 1, "outside", "cat", "-C", "art", "latest", "/etc/passwd");
+	FAILS(w, 1, "outside", "cat", "-C", "art", "latest", "../out");
+	FAILS(w, 1, "outside", "cat", "-C", "art", "latest",
+	      "chars/../../art/hero.psd");
+	FAILS(w, 1, "view", "cat", "-C", "art", "latest", ".history/x");
+	FAILS(w, 1, "vault", "cat", "-C", "art", "latest", ".artvault/config");
+}
+
+static void a_name_that_is_no_utf8_gives_valid_json(void **state)
+{
+	struct world *w = *state;
+	json_t *d;
+
+	write_text(w, "art/odd/b\xFF.txt", "odd");
+	OK(w, "sync", "art");
+	OK(w, "ls", "-C", "art", "--json", "latest", "odd");
+	d = json_of(w);
+	assert_string_equal(text_of(json_array_get(d, 0), "name"),
+			    "b\xEF\xBF\xBD.txt");
+	assert_string_equal(text_of(json_array_get(d, 0), "name_bytes"),
+			    "b%FF.txt");
+	json_decref(d);
+	OK(w, "cat", "-C", "art", "latest", "odd/b\xFF.txt");
+	assert_string_equal(out(w), "odd");
+}
+
+/* ---- restore ---- */
+
+static void restore_comes_beside_and_never_over(void **state)
+{
+	struct world *w = *state;
+	char name[160];
+
+	OK(w, "restore", "-C", "art", "--at", w->first, "chars/bob.txt");
+	snprintf(name, sizeof(name), "art/chars/bob (%s).txt", w->first);
+	expect_text(w, name, "bob one");
+	assert_non_null(strstr(out(w), name + 4));
+	expect_text(w, "art/chars/bob.txt", "bob two");
+	write_text(w, name, "mine");
+	FAILS(w, 1, "exists", "restore", "-C", "art", "--at", w->first,
+	      "chars/bob.txt");
+	expect_text(w, name, "mine");
+	/* WHEN is what it resolves to, not what was written. */
+	OK(w, "restore", "-C", "art", "--at", "previous", "hero.psd");
+	snprintf(name, sizeof(name), "art/hero (%s).psd", w->first);
+	expect_text(w, name, "hero one");
+}
+
+static void restore_to_is_like_cp(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, "restore", "-C", "art", "--at", w->first, "hero.psd", "--to",
+	   "new.psd");
+	expect_text(w, "new.psd", "hero one");
+	vault_scratch_mkdirs(w->s.fd, "dir");
+	OK(w, "restore", "-C", "art", "--at", w->first, "chars/bob.txt", "--to",
+	   "dir");
+	expect_text(w, "dir/bob.txt", "bob one");
+	OK(w, "restore", "-C", "art", "--at", w->first, "--to=dir/all", ".");
+	expect_text(w, "dir/all/hero.psd", "hero one");
+	expect_text(w, "dir/all/chars/bob.txt", "bob one");
+	FAILS(w, 1, "new.psd", "restore", "-C", "art", "--at", w->first,
+	      "hero.psd", "--to", "new.psd");
+	FAILS(w, 1, "exists", "restore", "-C", "art", "--at", w->second,
+	      "chars/bob.txt", "--to", "dir");
+	FAILS(w, 1, "nowhere", "restore", "-C", "art", "--at", w->first,
+	      "hero.psd", "--to", "nowhere/x");
+	expect_text(w, "new.psd", "hero one");
+	expect_text(w, "dir/bob.txt", "bob one");
+}
+
+static void replace_keeps_the_live_state_first(void **state)
+{
+	struct world *w = *state;
+	json_t *d;
+
+	write_text(w, "art/hero.psd", "not yet kept");
+	OK(w, "restore", "-C", "art", "--at", w->first, "--replace",
+	   "hero.psd");
+	expect_text(w, "art/hero.psd", "hero one");
+	OK(w, "cat", "-C", "art", "latest", "hero.psd");
+	assert_string_equal(out(w), "not yet kept");
+	OK(w, "log", "-C", "art", "--json");
+	d = json_of(w);
+	assert_string_equal(text_of(json_array_get(d, 0), "cause"), "restore");
+	json_decref(d);
+}
+
+static void replace_of_a_folder_brings_exactly_that_folder(void **state)
+{
+	struct world *w = *state;
+
+	write_text(w, "art/chars/later", "later");
+	OK(w, "restore", "-C", "art", "--at", w->first, "--replace", "chars");
+	expect_text(w, "art/chars/bob.txt", "bob one");
+	assert_false(vault_scratch_exists(w->s.fd, "art/chars/later"));
+	OK(w, "sync", "art");
+	FAILS(w, 1, "not there", "cat", "-C", "art", "latest", "chars/later");
+	OK(w, "cat", "-C", "art", "previous", "chars/later");
+	assert_string_equal(out(w), "later");
+}
+
+static void what_cannot_be_restored_says_why(void **state)
+{
+	struct world *w = *state;
+
+	FAILS(w, 1, "not there", "restore", "-C", "art", "--at", "latest",
+	      "never");
+	FAILS(w, 1, "--to", "restore", "-C", "art", "--at", "latest", ".");
+	FAILS(w, 1, "--to", "restore", "-C", "art", "--at", "latest",
+	      "--replace", ".");
+	vault_scratch_remove(w->s.fd, "art/chars");
+	FAILS(w, 1, "--to", "restore", "-C", "art", "--at", w->first,
+	      "chars/bob.txt");
+	OK(w, "restore", "-C", "art", "--at", w->first, "--replace", "chars");
+	expect_text(w, "art/chars/bob.txt", "bob one");
+}
+
+static void everything_of_a_file_comes_back(void **state)
+{
+	struct world *w = *state;
+	const struct timespec times[2] = { { 1000000000, 123456789 },
+					   { 1000000000, 123456789 } };
+	char moment[64];
+	char value[8];
+	struct stat st;
+
+	write_text(w, "art/set/file", "bytes");
+	assert_int_equal(fchmodat(w->s.fd, "art/set/file", 0640, 0), 0);
+	assert_int_equal(symlinkat("../hero.psd", w->s.fd, "art/set/link"), 0);
+	assert_int_equal(
+		linkat(w->s.fd, "art/set/file", w->s.fd, "art/set/second", 0),
+		0);
+	vault_scratch_mkdirs(w->s.fd, "art/set/empty");
+	assert_int_equal(utimensat(w->s.fd, "art/set/file", times, 0), 0);
+	assert_true(setxattr(vault_scratch_path(&w->s, "art/set/file"),
+			     "user.mood", "blue", 4, 0) == 0 ||
+		    errno == EOPNOTSUPP);
+	OK(w, "sync", "art");
+	latest(w, moment);
+	OK(w, "restore", "-C", "art", "--at", moment, "set", "--to", "back");
+	assert_int_equal(fstatat(w->s.fd, "back/file", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
+	assert_int_equal(st.st_mtim.tv_nsec, 123456789);
+	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(readlinkat(w->s.fd, "back/link", value, 8), 8);
+	assert_true(vault_scratch_exists(w->s.fd, "back/empty"));
+	if (getxattr(vault_scratch_path(&w->s, "art/set/file"), "user.mood",
+		     value, sizeof(value)) == 4)
+		assert_int_equal(
+			getxattr(vault_scratch_path(&w->s, "back/file"),
+				 "user.mood", value, sizeof(value)),
+			4);
+}
+
+/* ---- snapshots ---- */
+
+static void a_snapshot_names_what_is_pending_too(void **state)
+{
+	struct world *w = *state;
+	const json_t *m;
+	json_t *d;
+
+	write_text(w, "art/hero.psd", "hero three");
+	OK(w, "snapshot", "-C", "art", "-m", "for Ana", "--tag", "client",
+	   "--tag", "final", "review");
+	assert_int_equal(w->ran.out.len, strlen(w->first) + 1);
+	OK(w, "cat", "-C", "art", "review", "hero.psd");
+	assert_string_equal(out(w), "hero three");
+	OK(w, "log", "-C", "art", "--json", "--tag", "client");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 1);
+	m = json_array_get(d, 0);
+	assert_string_equal(text_of(m, "note"), "for Ana");
+	assert_string_equal(json_string_value(json_array_get(
+				    json_object_get(m, "names"), 0)),
+			    "review");
+	assert_int_equal(json_array_size(json_object_get(m, "tags")), 2);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "--tag", "other");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 0);
+	json_decref(d);
+	OK(w, "log", "-C", "art", "--json", "--tag", "final", "hero.psd");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 1);
+	json_decref(d);
+}
+
+static void names_that_cannot_be_given_are_refused(void **state)
+{
+	static const char *const bad[] = { "a..b", ".x", "@x",	  "2020-01-01",
+					   "a/b",  "",	 "today", "a\nb" };
+	struct world *w = *state;
+	json_t *d;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		run(w, "snapshot", "-C", "art", bad[i], NULL);
+		expect_code(w, 1);
+		assert_true(w->ran.err.len > 0);
+	}
+	OK(w, "snapshot", "-C", "art", "good");
+	FAILS(w, 1, "exists", "snapshot", "-C", "art", "good");
+	/* Nothing had changed: the name is the latest moment's. */
+	OK(w, "log", "-C", "art", "--json");
+	d = json_of(w);
+	assert_int_equal(json_array_size(d), 2);
+	json_decref(d);
+}
+
+static void a_removed_name_comes_back(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, "snapshot", "-C", "art", "one");
+	OK(w, "unsnapshot", "-C", "art", "one");
+	FAILS(w, 1, "one", "cat", "-C", "art", "one", "hero.psd");
+	FAILS(w, 1, "no snapshot", "unsnapshot", "-C", "art", "one");
+	OK(w, "unsnapshot", "--undo", "-C", "art", "one");
+	OK(w, "cat", "-C", "art", "one", "hero.psd");
+	assert_string_equal(out(w), "hero two, longer");
+	FAILS(w, 1, "other", "unsnapshot", "--undo", "-C", "art", "other");
+}
+
+/* ---- status, ignored ---- */
+
+static void status_has_its_members(void **state)
+{
+	struct world *w = *state;
+	json_t *d;
+
+	OK(w, "status", "-C", "art", "--json");
+	d = json_of(w);
+	assert_int_equal(json_integer_value(json_object_get(d, "pending")), 0);
+	assert_true(json_is_array(json_object_get(d, "not_kept")));
+	assert_string_equal(text_of(d, "live_path"), "not mounted");
+	assert_true(json_integer_value(json_object_get(d, "vault_bytes")) > 0);
+	/* one: 8 + 7 + 4, two: 16 + 7 */
+	assert_int_equal(
+		json_integer_value(json_object_get(d, "logical_bytes")), 42);
+	assert_true(json_is_real(json_object_get(d, "ratio")));
+	assert_int_equal(json_integer_value(json_object_get(d, "moments")), 2);
+	assert_true(json_is_false(json_object_get(d, "mounted")));
+	json_decref(d);
+	OK(w, "status", "-C", "art");
+	assert_non_null(strstr(out(w), "not mounted"));
+}
+
+static void ignored_says_what_and_why(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, "ignored", "-C", "art");
+	assert_non_null(strchr(out(w), '\n'));
+	write_text(w, "art/.artvaultignore", "*.bak\n");
+	OK(w, "ignored", "-C", "art", "hero.psd", "x.bak");
+	assert_non_null(strstr(out(w), "hero.psd: kept"));
+	assert_non_null(strstr(out(w), "x.bak: left out"));
+}
+
+/* ---- vaults ---- */
+
+static void a_vault_anywhere_else_does_as_well(void **state)
+{
+	struct world *w = *state;
+
+	write_text(w, "two/f.txt", "else");
+	OK(w, "sync", "--vault", "kept", "two");
+	assert_false(vault_scratch_exists(w->s.fd, "two/.artvault"));
+	OK(w, "cat", "--vault", "kept", "latest", "f.txt");
+	assert_string_equal(out(w), "else");
+	OK(w, "--vault", "kept", "check", "--data");
+	vault_scratch_remove(w->s.fd, "two");
+	OK(w, "cat", "--vault=kept", "latest", "f.txt");
+	assert_string_equal(out(w), "else");
+	FAILS(w, 1, "not there", "sync", "--vault", "kept");
+	OK(w, "restore", "--vault", "kept", "--at", "latest", ".", "--to",
+	   "two");
+	expect_text(w, "two/f.txt", "else");
+}
+
+static void without_a_vault_the_way_on_is_named(void **state)
+{
+	struct world *w = *state;
+
+	write_text(w, "plain/f", "f");
+	FAILS(w, 1, "artvault mount", "log", "-C", "plain");
+	FAILS(w, 64, "artvault mount", "check", "-C", "plain");
+	FAILS(w, 1, "artvault mount", "rebuild-index", "-C", "plain");
+	FAILS(w, 1, "none", "log", "--vault", "none");
+	FAILS(w, 1, "none", "log", "-C", "none");
+	/* In a folder that nobody named nothing is begun. */
+	FAILS(w, 1, "artvault mount", "sync");
+}
+
+static void check_is_clean_then_repairable_then_lost(void **state)
+{
+	struct world *w = *state;
+	struct vault_scratch_random r = vault_scratch_seed(7);
+	struct vault_buf big = VAULT_BUF_INIT;
+	bool seen = false;
+	const json_t *v;
+	json_t *d;
+	size_t i;
+
+	vault_scratch_bytes(&r, &big, 400000);
+	vault_scratch_write(w->s.fd, "art/big.psd", vault_buf_span(&big));
+	OK(w, "sync", "art");
+	OK(w, "check", "-C", "art");
+	OK(w, "check", "--data", "--json", "-C", "art");
+	d = json_of(w);
+	assert_string_equal(text_of(d, "result"), "clean");
+	assert_int_equal(json_array_size(json_object_get(d, "findings")), 0);
+	assert_int_equal(json_array_size(json_object_get(d, "versions")), 0);
+	json_decref(d);
+
+	/* Most of the pack is the big file: its middle is in there. */
+	vault_scratch_flip(
+		w->s.fd, "art/.artvault/packs/00000001.pack",
+		vault_scratch_size(w->s.fd,
+				   "art/.artvault/packs/00000001.pack") /
+			2,
+		0x40);
+	run(w, "check", "--data", "--json", "-C", "art", NULL);
+	expect_code(w, 2);
+	d = json_of(w);
+	assert_string_equal(text_of(d, "result"), "lost");
+	assert_true(json_array_size(json_object_get(d, "findings")) > 0);
+	json_array_foreach(json_object_get(d, "versions"), i, v)
+	{
+		assert_string_equal(text_of(v, "path"), "big.psd");
+		assert_true(strlen(text_of(v, "reason")) > 0);
+		seen = true;
+	}
+	assert_true(seen);
+	json_decref(d);
+	/* No byte of it comes out wrong, and the others are untouched. */
+	FAILS(w, 1, "big.psd", "cat", "-C", "art", "latest", "big.psd");
+	OK(w, "cat", "-C", "art", w->first, "hero.psd");
+	assert_string_equal(out(w), "hero one");
+	run(w, "restore", "-C", "art", "--at", "latest", "big.psd", "--replace",
+	    NULL);
+	expect_code(w, 1);
+	vault_scratch_expect(w->s.fd, "art/big.psd", vault_buf_span(&big));
+	vault_buf_release(&big);
+}
+
+static void an_index_that_is_gone_is_made_again(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, "rebuild-index", "-C", "art");
+	OK(w, "check", "--data", "-C", "art");
+	vault_scratch_remove(w->s.fd, "art/.artvault/index");
+	OK(w, "cat", "-C", "art", w->first, "hero.psd");
+	assert_string_equal(out(w), "hero one");
+}
+
+static void a_project_with_a_view_of_its_own_is_not_captured(void **state)
+{
+	struct world *w = *state;
+
+	write_text(w, "art/.history/mine", "mine");
+	FAILS(w, 1, ".history", "sync", "art");
+	FAILS(w, 1, ".history", "mount", "art");
+	/* What was kept can still be had. */
+	OK(w, "cat", "-C", "art", "latest", "hero.psd");
+}
+
+static void an_output_that_is_closed_is_no_success(void **state)
+{
+	struct world *w = *state;
+	char command[1200];
+
+	snprintf(command, sizeof(command),
+		 "%s cat -C %s/art latest hero.psd >/dev/full 2>%s/err",
+		 ARTVAULT, w->s.path, w->s.path);
+	assert_int_equal(WEXITSTATUS(system(command)), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(wrong_words_exit_2_and_64_of_check),
+		TEST(every_command_has_help),
+		TEST(log_is_an_array_of_moments_newest_first),
+		TEST(since_and_until_cut_the_log),
+		TEST(a_date_after_since_means_its_first_second),
+		TEST(log_of_a_path_has_its_distinct_versions),
+		TEST(log_of_a_path_goes_through_renames_and_deletion),
+		TEST(ls_shows_a_folder_as_it_was),
+		TEST(cat_writes_the_bytes_of_then),
+		TEST(an_absolute_path_works_and_stays_inside),
+		TEST(a_name_that_is_no_utf8_gives_valid_json),
+		TEST(restore_comes_beside_and_never_over),
+		TEST(restore_to_is_like_cp),
+		TEST(replace_keeps_the_live_state_first),
+		TEST(replace_of_a_folder_brings_exactly_that_folder),
+		TEST(what_cannot_be_restored_says_why),
+		TEST(everything_of_a_file_comes_back),
+		TEST(a_snapshot_names_what_is_pending_too),
+		TEST(names_that_cannot_be_given_are_refused),
+		TEST(a_removed_name_comes_back),
+		TEST(status_has_its_members),
+		TEST(ignored_says_what_and_why),
+		TEST(a_vault_anywhere_else_does_as_well),
+		TEST(without_a_vault_the_way_on_is_named),
+		TEST(check_is_clean_then_repairable_then_lost),
+		TEST(an_index_that_is_gone_is_made_again),
+		TEST(a_project_with_a_view_of_its_own_is_not_captured),
+		TEST(an_output_that_is_closed_is_no_success),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

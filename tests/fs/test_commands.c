@@ -143,7 +143,7 @@ static const char *text_of(const json_t *object, const char *key)
 
 	if (text == NULL)
 		fail_msg("no text member %s", key);
-	return text;
+	return text != NULL ? text : "";
 }
 
 /* ---- a project with a past ---- */

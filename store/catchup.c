@@ -122,12 +122,41 @@ static vault_err distrust(const char *why, const char **out)
 	return VAULT_ERR_INDEX;
 }
 
+/*
+ * One pack; `*later` says whether the index has applied something of a later
+ * one, and then it must have applied all of this one. If it has not, the pack
+ * or its end was missing and has come back.
+ */
+static vault_err verify_pack(struct vault_store *s,
+			     const struct vault_survey_pack *p, bool *later,
+			     const char **why)
+{
+	struct vault_scan_last l = { 0 };
+	vault_err err;
+
+	if (p->foreign)
+		return VAULT_OK;
+	err = vault_replay_get_applied(s->index, p->id, &l);
+	if (err == VAULT_ERR_INDEX)
+		return distrust("it cannot be read", why);
+	if (err != VAULT_OK && err != VAULT_ERR_NOT_FOUND)
+		return err;
+	if (*later && l.end < vault_survey_end(p))
+		return distrust("a pack has come back", why);
+	if (err == VAULT_ERR_NOT_FOUND)
+		return VAULT_OK;
+	*later = true;
+	if (!knows_record(s, p->id, &l))
+		return distrust("it is not of these packs", why);
+	return VAULT_OK;
+}
+
 static vault_err verify_index(struct vault_store *s,
 			      const struct vault_survey *survey,
 			      const char **why)
 {
-	struct vault_scan_last l;
 	uint8_t uuid[16];
+	bool later = false;
 	vault_err err;
 
 	err = vault_replay_get_uuid(s->index, uuid);
@@ -139,18 +168,10 @@ static vault_err verify_index(struct vault_store *s,
 		return err;
 	if (memcmp(uuid, s->params.uuid, sizeof(uuid)) != 0)
 		return distrust("it belongs to another vault", why);
-	for (size_t i = 0; i < survey->n_packs; i++) {
-		const uint32_t id = survey->packs[i].id;
-
-		err = vault_replay_get_applied(s->index, id, &l);
-		if (err == VAULT_ERR_NOT_FOUND)
-			continue;
-		if (err == VAULT_ERR_INDEX)
-			return distrust("it cannot be read", why);
+	for (size_t i = survey->n_packs; i-- > 0;) {
+		err = verify_pack(s, &survey->packs[i], &later, why);
 		if (err != VAULT_OK)
 			return err;
-		if (!knows_record(s, id, &l))
-			return distrust("it is not of these packs", why);
 	}
 	return VAULT_OK;
 }

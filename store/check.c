@@ -59,9 +59,18 @@ static vault_err find(struct check *c, const struct vault_finding *f)
 	return c->sink == NULL ? VAULT_OK : c->sink(c->ctx, f);
 }
 
+/* Where a pack ends by what is known, 0 where nothing is. */
+static uint64_t stated_end(const struct check *c,
+			   const struct vault_survey_pack *p)
+{
+	return p->id == c->newest ? c->newest_end : p->stated;
+}
+
 static uint64_t end_of(const struct check *c, const struct vault_survey_pack *p)
 {
-	return p->id == c->newest ? c->newest_end : vault_survey_end(p);
+	const uint64_t stated = stated_end(c, p);
+
+	return stated != 0 && stated < p->len ? stated : p->len;
 }
 
 /* ---- where an interrupted check goes on ---- */
@@ -226,8 +235,8 @@ static vault_err check_pack(struct check *c, const struct vault_survey_pack *p)
 		if (err != VAULT_OK || p->foreign)
 			return err;
 	}
-	if (p->len < p->stated) {
-		err = find_missing(c, p->id, p->len, p->stated - p->len);
+	if (end < stated_end(c, p)) {
+		err = find_missing(c, p->id, end, stated_end(c, p) - end);
 		if (err != VAULT_OK)
 			return err;
 	}

@@ -27,6 +27,7 @@ const struct vault_capture_options vault_capture_options_default = {
 	.busy_ms = 900000,
 	.rescan_ms = 600000,
 	.batch_ms = 5000,
+	.spacing_ms = 1000,
 	.min_free_bytes = (uint64_t)2 << 30,
 	.min_free_percent = 5,
 };
@@ -198,7 +199,8 @@ static bool wants_rescan(struct vault_capture *c, int64_t now)
 	bool wanted;
 
 	pthread_mutex_lock(&c->lock);
-	wanted = c->rescan_wanted && now >= c->rescan_at_ms;
+	wanted = (c->rescan_wanted && now >= c->rescan_at_ms) ||
+		 c->dirty.overflow;
 	pthread_mutex_unlock(&c->lock);
 	return wanted || (c->options.rescan_ms > 0 &&
 			  now - c->last_scan_ms >= c->options.rescan_ms);
@@ -215,7 +217,7 @@ static vault_err turn(struct vault_capture *c)
 	if (!atomic_load(&c->first_done))
 		return scan(c, VAULT_CAUSE_OFFLINE, false);
 	err = vault_hold_commit_all(c);
-	if (err == VAULT_OK && now - c->last_commit_ms >= SECOND_MS)
+	if (err == VAULT_OK && now - c->last_commit_ms >= c->options.spacing_ms)
 		err = run_dirty(c, VAULT_CAUSE_SAVE, false, false, &n_taken,
 				&n_put_off);
 	if (err == VAULT_OK && wants_rescan(c, now))
@@ -237,34 +239,42 @@ static struct timespec after(int64_t ms)
 	return ts;
 }
 
-/* How long nothing can become due. */
-static int64_t pause_of(const struct vault_capture *c)
+/* Nothing will become due by the passing of time alone. */
+static bool is_idle(const struct vault_capture *c)
 {
-	int64_t ms = c->options.quiet_ms / 4;
+	return c->dirty.n == 0 && c->writers.n == 0 && c->holds == NULL &&
+	       !c->rescan_wanted && !c->dirty.overflow &&
+	       atomic_load(&c->first_done);
+}
 
-	if (c->dirty.n == 0 && c->writers.n == 0 && c->holds == NULL &&
-	    !c->rescan_wanted && atomic_load(&c->first_done))
+static int64_t pause_of(const struct vault_capture *c, bool idle)
+{
+	const int64_t ms = c->options.quiet_ms / 4;
+
+	if (idle)
 		return c->options.rescan_ms > 0 ? c->options.rescan_ms
 						: 3600 * SECOND_MS;
 	if (ms > 250)
-		ms = 250;
+		return 250;
 	return ms < 5 ? 5 : ms;
 }
 
+/*
+ * An event wakes the planner only if it has nothing to do; then it looks in
+ * fixed steps, so that a storm of events does not keep it busy.
+ */
 static void rest(struct vault_capture *c, vault_err err)
 {
 	struct timespec until;
+	bool idle;
+	int r = 0;
 
 	pthread_mutex_lock(&c->lock);
-	until = after(err != VAULT_OK ? FAILED_MS : pause_of(c));
-	/* A signal while we rest after a failure must not make us hurry. */
-	while (!atomic_load(&c->stopping)) {
-		const int r =
-			pthread_cond_timedwait(&c->wake, &c->lock, &until);
-
-		if (r == ETIMEDOUT || err == VAULT_OK)
-			break;
-	}
+	idle = err == VAULT_OK && is_idle(c);
+	until = after(err != VAULT_OK ? FAILED_MS : pause_of(c, idle));
+	while (!atomic_load(&c->stopping) && r != ETIMEDOUT &&
+	       !(idle && !is_idle(c)))
+		r = pthread_cond_timedwait(&c->wake, &c->lock, &until);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -338,6 +348,11 @@ static vault_err set_up(struct vault_capture *c,
 	if (err != VAULT_OK)
 		return err;
 	c->dev = st.backing.dev;
+	err = vault_ingest_stat(c->vaultfd, "", &st);
+	if (err != VAULT_OK)
+		return err;
+	c->vault_dev = st.backing.dev;
+	c->vault_ino = st.backing.ino;
 	read_old_dev(c);
 	c->last_scan_ms = vault_engine_now();
 	return vault_ignore_load(c->projectfd, &c->ignore);

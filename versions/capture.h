@@ -41,6 +41,7 @@ struct vault_capture_options {
 				    0: never */
 	int64_t batch_ms;	 /* first capture: a partial moment at most
 				    every so often; 5,000 */
+	int64_t spacing_ms;	 /* between two moments of saves: 1,000 */
 	uint64_t min_free_bytes; /* of the vault's disk: 2 GB … */
 	unsigned min_free_percent; /* … or 5 %, whichever is more */
 	unsigned threads;	   /* readers; 0: one a core */

@@ -14,6 +14,13 @@ int64_t vault_engine_now(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+bool vault_engine_is_foreign(const struct vault_capture *c,
+			     const struct vault_ingest_stat *st)
+{
+	return st->backing.dev != c->dev || (st->backing.ino == c->vault_ino &&
+					     st->backing.dev == c->vault_dev);
+}
+
 bool vault_engine_is_written(struct vault_capture *c, uint64_t dev,
 			     uint64_t ino)
 {

@@ -61,7 +61,9 @@ struct vault_capture {
 	bool watch;
 	unsigned threads;
 	struct vault_ignore *ignore;
-	uint64_t dev;	  /* of the project's root */
+	uint64_t dev;	    /* of the project's root */
+	uint64_t vault_dev; /* of the vault's folder */
+	uint64_t vault_ino;
 	uint64_t old_dev; /* as the root was last recorded */
 	char *vault_name; /* or NULL */
 
@@ -93,6 +95,9 @@ struct vault_capture {
 
 /* Milliseconds of the monotonic clock. */
 int64_t vault_engine_now(void);
+/* Is it the vault itself, or something that is mounted in the project? */
+bool vault_engine_is_foreign(const struct vault_capture *c,
+			     const struct vault_ingest_stat *st);
 /* Is somebody writing the inode? Takes the lock. */
 bool vault_engine_is_written(struct vault_capture *c, uint64_t dev,
 			     uint64_t ino);

@@ -65,10 +65,18 @@ vault_err vault_ingest_stat(int dirfd, const char *name,
 
 /* ---- a file as a source of bytes ---- */
 
+/* Where to, and until when. */
+struct how {
+	struct vault_store *store;
+	const struct vault_id *like;
+	const atomic_bool *stopping; /* may be NULL */
+};
+
 struct reading {
 	int fd;
 	uint64_t size;
-	bool failed; /* the file did, not the store */
+	bool failed;		     /* the file did, not the store */
+	const atomic_bool *stopping; /* may be NULL */
 };
 
 static vault_err read_bytes(void *ctx, uint64_t off, void *buf, size_t len,
@@ -77,6 +85,8 @@ static vault_err read_bytes(void *ctx, uint64_t off, void *buf, size_t len,
 	struct reading *r = ctx;
 	ssize_t n;
 
+	if (r->stopping != NULL && atomic_load(r->stopping))
+		return VAULT_ERR_CANCELLED;
 	/* What was appended after the first look belongs to the next try. */
 	if (off >= r->size) {
 		*got = 0;
@@ -122,13 +132,15 @@ static vault_err next_data(void *ctx, uint64_t off, uint64_t *start,
 	return VAULT_OK;
 }
 
-static vault_err put_file(struct vault_store *store, int fd, uint64_t size,
-			  const struct vault_id *like,
+static vault_err put_file(const struct how *how, int fd, uint64_t size,
 			  struct vault_content *content, bool *of_file)
 {
-	struct reading r = { .fd = fd, .size = size };
+	struct reading r = { .fd = fd,
+			     .size = size,
+			     .stopping = how->stopping };
 	const struct vault_source source = { &r, read_bytes, next_data };
-	const vault_err err = vault_store_put(store, &source, like, content);
+	const vault_err err =
+		vault_store_put(how->store, &source, how->like, content);
 
 	*of_file = r.failed;
 	/* Shorter than it was: it was cut while it was read. */
@@ -174,10 +186,9 @@ static void fill_row(const struct vault_ingest_stat *st,
 }
 
 /* All but the question whether it held still. */
-static vault_err ingest_once(struct vault_store *store, int fd,
+static vault_err ingest_once(const struct how *how, int fd,
 			     const struct vault_ingest_stat *st,
 			     struct vault_span xattrs,
-			     const struct vault_id *like,
 			     struct vault_ingest_result *out)
 {
 	struct vault_content content = { .size = 0 };
@@ -187,9 +198,9 @@ static vault_err ingest_once(struct vault_store *store, int fd,
 	vault_err err = VAULT_OK;
 
 	if (st->kind == VAULT_KIND_FILE && st->size > 0)
-		err = put_file(store, fd, st->size, like, &content, &of_file);
+		err = put_file(how, fd, st->size, &content, &of_file);
 	else if (st->kind == VAULT_KIND_SYMLINK)
-		err = put_link(store, fd, &content, &of_file);
+		err = put_link(how->store, fd, &content, &of_file);
 	else
 		content.digest = vault_digest_of(VAULT_SPAN_EMPTY);
 	if (err != VAULT_OK) {
@@ -198,7 +209,7 @@ static vault_err ingest_once(struct vault_store *store, int fd,
 	}
 	fill_row(st, &content, &row);
 	if (xattrs.len > 0) {
-		err = vault_store_put_span(store, xattrs, &packed);
+		err = vault_store_put_span(how->store, xattrs, &packed);
 		if (err != VAULT_OK) {
 			out->of_file = false;
 			return err;
@@ -216,7 +227,9 @@ vault_err vault_ingest_fd(struct vault_store *store, int fd,
 			  struct vault_span xattrs, const struct vault_id *like,
 			  struct vault_ingest_result *out)
 {
-	return ingest_once(store, fd, st, xattrs, like, out);
+	const struct how how = { store, like, NULL };
+
+	return ingest_once(&how, fd, st, xattrs, out);
 }
 
 static int open_for(const struct vault_ingest_request *q)
@@ -243,6 +256,7 @@ static bool held_still(const struct vault_ingest_stat *a,
 static vault_err try_once(const struct vault_ingest_request *q, int fd,
 			  bool *still, struct vault_ingest_result *out)
 {
+	const struct how how = { q->store, q->like, q->stopping };
 	struct vault_buf xattrs = VAULT_BUF_INIT;
 	struct vault_ingest_result r = { .of_file = true };
 	struct vault_ingest_stat before;
@@ -257,8 +271,8 @@ static vault_err try_once(const struct vault_ingest_request *q, int fd,
 	if (err == VAULT_OK)
 		err = vault_xattrs_read(fd, &xattrs);
 	if (err == VAULT_OK)
-		err = ingest_once(q->store, fd, &before,
-				  vault_buf_span(&xattrs), q->like, &r);
+		err = ingest_once(&how, fd, &before, vault_buf_span(&xattrs),
+				  &r);
 	if (err == VAULT_OK) {
 		err = vault_ingest_stat(fd, "", &after);
 		r.of_file = err != VAULT_OK;
@@ -279,6 +293,7 @@ static vault_err try_once(const struct vault_ingest_request *q, int fd,
 static vault_err from_clone(const struct vault_ingest_request *q, int fd,
 			    struct vault_ingest_result *out)
 {
+	const struct how how = { q->store, q->like, q->stopping };
 	struct vault_buf xattrs = VAULT_BUF_INIT;
 	struct vault_ingest_stat st;
 	struct vault_ingest_stat cloned;
@@ -298,9 +313,8 @@ static vault_err from_clone(const struct vault_ingest_request *q, int fd,
 			err = vault_xattrs_read(fd, &xattrs);
 		if (err == VAULT_OK) {
 			st.size = cloned.size;
-			err = ingest_once(q->store, copy, &st,
-					  vault_buf_span(&xattrs), q->like,
-					  out);
+			err = ingest_once(&how, copy, &st,
+					  vault_buf_span(&xattrs), out);
 		}
 		if (err == VAULT_OK)
 			out->backing.racy = true; /* it goes on changing */

@@ -2,6 +2,7 @@
 #ifndef VAULT_VERSIONS_INGEST_H
 #define VAULT_VERSIONS_INGEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -50,6 +51,7 @@ struct vault_ingest_request {
 	enum vault_kind kind;
 	const struct vault_id *like; /* may be NULL */
 	bool busy; /* it never rests: clone it, else accept it as torn */
+	const atomic_bool *stopping; /* when true, give up: CANCELLED */
 };
 
 struct vault_ingest_result {

@@ -35,6 +35,7 @@ static void read_one(struct vault_capture *c, struct vault_job *j)
 		.kind = j->st.kind,
 		.like = j->has_like ? &j->like : NULL,
 		.busy = j->busy,
+		.stopping = &c->stopping,
 	};
 
 	j->err = vault_ingest_path(&q, &j->result);

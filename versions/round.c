@@ -165,7 +165,7 @@ static vault_err look_on_disk(struct round *b, struct vault_plan_name *n,
 		goto out;
 	}
 	err = VAULT_OK;
-	if (there && (st.backing.dev != b->c->dev ||
+	if (there && (vault_engine_is_foreign(b->c, &st) ||
 		      vault_ignore_ask(b->c->ignore, n->path,
 				       st.kind == VAULT_KIND_DIR)))
 		goto out;

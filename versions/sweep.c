@@ -252,8 +252,8 @@ static vault_err look_on_disk(struct visit *v, size_t i,
 			       : look(v, vault_span_str(name), live, NULL, 0);
 	if (err != VAULT_OK)
 		return VAULT_OK; /* its directory reports what it cannot show */
-	if (st.backing.dev != c->dev)
-		return VAULT_OK; /* something is mounted here */
+	if (vault_engine_is_foreign(c, &st))
+		return VAULT_OK;
 	return look(v, vault_span_str(name), live, &st, v->disk.at[i]);
 }
 

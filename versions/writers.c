@@ -133,22 +133,6 @@ bool vault_writers_closed(struct vault_writers *w, uint64_t dev, uint64_t ino)
 	return true;
 }
 
-struct vault_writer *vault_writers_at(const struct vault_writers *w,
-				      struct vault_span path)
-{
-	if (w->n == 0)
-		return NULL;
-	for (size_t i = 0; i < w->n_buckets; i++) {
-		struct vault_writer *x = w->buckets[i];
-
-		for (; x != NULL; x = x->chain) {
-			if (vault_span_equal(vault_span_str(x->path), path))
-				return x;
-		}
-	}
-	return NULL;
-}
-
 static void move_one(struct vault_writer *x, struct vault_span from,
 		     struct vault_span to)
 {

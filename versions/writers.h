@@ -49,8 +49,6 @@ bool vault_writers_closed(struct vault_writers *w, uint64_t dev, uint64_t ino);
 /* NULL: nobody has it open. */
 struct vault_writer *vault_writers_find(const struct vault_writers *w,
 					uint64_t dev, uint64_t ino);
-struct vault_writer *vault_writers_at(const struct vault_writers *w,
-				      struct vault_span path);
 /* Paths equal to `from` or below it move to `to`. */
 void vault_writers_moved(struct vault_writers *w, struct vault_span from,
 			 struct vault_span to);

@@ -29,6 +29,7 @@ struct vault_capture_options test_project_options(void)
 	o.open_quiet_ms = 300;
 	o.rescan_ms = 0;
 	o.batch_ms = 20;
+	o.spacing_ms = 0;
 	o.min_free_bytes = 0;
 	o.min_free_percent = 0;
 	o.vault_name = VAULT_NAME;

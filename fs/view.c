@@ -2,6 +2,7 @@
 #include "fs/view.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -160,8 +161,10 @@ void vault_view_lookup(struct vault_view *v, fuse_req_t req, fuse_ino_t parent,
 
 	if (n == NULL)
 		return;
+	if (strlen(name) > NAME_MAX)
+		err = VAULT_ERR_NAME_TOO_LONG;
 	/* Who may not pass a folder is told nothing of what was in it. */
-	if (n->key.kind == VAULT_VIEW_TIMELINE)
+	if (err == VAULT_OK && n->key.kind == VAULT_VIEW_TIMELINE)
 		err = vault_view_core_check(v, req, n, VAULT_MAY_SEARCH);
 	if (err == VAULT_OK)
 		err = vault_view_dir_find(v, n, vault_span_str(name), &f);

@@ -48,7 +48,8 @@ struct vault_commit;
 VAULT_MUST_CHECK vault_err vault_commit_create(struct vault_commit **out);
 void vault_commit_destroy(struct vault_commit *c);
 /* `backing` may be NULL for a tombstone (row->kind NONE). The last row for a
- * name wins. */
+ * name wins. One that says again what the name holds renews the backing and
+ * begins no version. */
 VAULT_MUST_CHECK vault_err vault_commit_add(
 	struct vault_commit *c, uint64_t dir, struct vault_span name,
 	const struct vault_row *row, const struct vault_backing *backing);

@@ -175,6 +175,36 @@ static void put_inode(struct work *w, const struct vault_commit_row *r,
 	}
 }
 
+/* LIVE: the newest row of a name, and the file it was read from. */
+static vault_err put_live(struct work *w, const struct vault_commit_row *r,
+			  uint64_t seq)
+{
+	const struct vault_tree_key key = vault_tree_key_live(r->dir, r->name);
+	vault_err err;
+
+	vault_buf_clear(&w->value);
+	err = vault_buf_put_le64(&w->value, seq);
+	if (err == VAULT_OK)
+		err = vault_row_pack(&r->row, &w->value);
+	if (err == VAULT_OK)
+		err = vault_backing_pack(&r->backing, &w->value);
+	if (err == VAULT_OK)
+		vault_batch_put(w->b, w->x, VAULT_CF_LIVE,
+				vault_tree_key_span(&key),
+				vault_buf_span(&w->value));
+	return err;
+}
+
+/*
+ * A row that says again what the name held only renews what is known of the
+ * file behind it: no version begins, and nothing was touched.
+ */
+static bool is_renewal(const struct vault_row *was, const struct vault_row *now)
+{
+	return was != NULL && now->kind != VAULT_KIND_NONE &&
+	       was->node == now->node && vault_row_same(was, now);
+}
+
 /* ROW and LIVE. */
 static vault_err put_row(struct work *w, const struct vault_commit_row *r)
 {
@@ -182,29 +212,19 @@ static vault_err put_row(struct work *w, const struct vault_commit_row *r)
 		vault_tree_key_row(r->dir, r->name, w->seq);
 	const struct vault_tree_key live_key =
 		vault_tree_key_live(r->dir, r->name);
-	struct vault_span packed;
 	vault_err err;
 
 	vault_buf_clear(&w->value);
-	err = vault_buf_put_le64(&w->value, w->seq);
-	if (err == VAULT_OK)
-		err = vault_row_pack(&r->row, &w->value);
+	err = vault_row_pack(&r->row, &w->value);
 	if (err != VAULT_OK)
 		return err;
-	packed = vault_span_from(vault_buf_span(&w->value), 8);
 	vault_batch_put(w->b, w->x, VAULT_CF_ROW, vault_tree_key_span(&row_key),
-			packed);
-	if (r->row.kind == VAULT_KIND_NONE) {
-		vault_batch_delete(w->b, w->x, VAULT_CF_LIVE,
-				   vault_tree_key_span(&live_key));
-		return VAULT_OK;
-	}
-	err = vault_backing_pack(&r->backing, &w->value);
-	if (err == VAULT_OK)
-		vault_batch_put(w->b, w->x, VAULT_CF_LIVE,
-				vault_tree_key_span(&live_key),
-				vault_buf_span(&w->value));
-	return err;
+			vault_buf_span(&w->value));
+	if (r->row.kind != VAULT_KIND_NONE)
+		return put_live(w, r, w->seq);
+	vault_batch_delete(w->b, w->x, VAULT_CF_LIVE,
+			   vault_tree_key_span(&live_key));
+	return VAULT_OK;
 }
 
 static uint64_t max(uint64_t a, uint64_t b)
@@ -224,6 +244,10 @@ static vault_err apply_row(struct work *w, size_t i,
 	w->state.next_node = max(w->state.next_node, r->row.node + 1);
 	if (r->row.kind == VAULT_KIND_NONE && was == NULL)
 		return VAULT_OK; /* nothing was there, nothing goes */
+	if (is_renewal(before, &r->row)) {
+		put_inode(w, r, was);
+		return put_live(w, r, was->version.seq);
+	}
 	w->effective[i] = true;
 	w->state.rows++;
 	err = put_row(w, r);

@@ -646,7 +646,7 @@ static void the_live_row_knows_its_backing_file(void **state)
 	};
 	const struct vault_backing elsewhere = { .dev = 7, .ino = 11 };
 	const struct vault_row row = vault_past_file(2, 10);
-	struct vault_live l;
+	struct vault_live l, renewed;
 	struct text t = { .len = 0, .b = "" };
 
 	vault_past_root(p);
@@ -670,6 +670,12 @@ static void the_live_row_knows_its_backing_file(void **state)
 					  &row, &elsewhere),
 			 VAULT_OK);
 	vault_past_commit(p);
+	/* The row is the same: the version is the one that was. */
+	assert_int_equal(
+		vault_tree_live(p->tree, 1, vault_span_str("f"), &renewed),
+		VAULT_OK);
+	assert_int_equal(renewed.version.seq, l.version.seq);
+	assert_int_equal(renewed.backing.ino, 11);
 	t.len = 0;
 	t.b[0] = '\0';
 	assert_int_equal(vault_tree_by_inode(p->tree, 7, 8, say_inode, &t),

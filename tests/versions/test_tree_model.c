@@ -224,8 +224,8 @@ static bool same_entry(const struct entry *a, const struct entry *b)
 {
 	if (a->there != b->there)
 		return false;
-	return !a->there || (vault_row_same(&a->row, &b->row) &&
-			     a->row.node == b->row.node && a->ino == b->ino);
+	return !a->there ||
+	       (vault_row_same(&a->row, &b->row) && a->row.node == b->row.node);
 }
 
 /* The content that a node had last before commit `i`; NULL: none. */
@@ -292,10 +292,14 @@ static void commit(struct vault_past *p, struct model *m, size_t i,
 	const bool partial =
 		i + 1 < N_COMMITS && vault_scratch_below(r, 6) == 0;
 	const size_t first = m->n_log;
+	struct vault_row root = vault_past_dir(VAULT_NODE_ROOT);
 
 	for (size_t d = 0; d < m->n_dirs; d++) {
 		for (size_t n = 0; n < N_NAMES; n++) {
 			if (same_entry(&was->e[d][n], &is->e[d][n])) {
+				/* Another file behind it begins no version. */
+				if (was->e[d][n].ino != is->e[d][n].ino)
+					add_row(p, m, d, n, &is->e[d][n]);
 				is->e[d][n].seq = was->e[d][n].seq;
 				continue;
 			}
@@ -307,9 +311,9 @@ static void commit(struct vault_past *p, struct model *m, size_t i,
 				m->log[m->n_log - 1].row.kind = VAULT_KIND_NONE;
 		}
 	}
+	root.mtime_ns += (int64_t)i + 1;
 	if (m->n_log == first) /* a moment in which only the root changed */
-		vault_past_add(p, VAULT_DIR_ABOVE, "",
-			       vault_past_dir(VAULT_NODE_ROOT));
+		vault_past_add(p, VAULT_DIR_ABOVE, "", root);
 	m->moments[i] = vault_past_commit_as(p, VAULT_CAUSE_SAVE, partial);
 	for (size_t k = first; k < m->n_log; k++)
 		is->e[m->log[k].dir][m->log[k].name].seq = m->moments[i].seq;

@@ -251,8 +251,8 @@ static vault_err get_some(struct vault_index *x, enum vault_cf cf, size_t n,
 			  const struct vault_span *keys,
 			  struct vault_buf *values, bool *found)
 {
-	const char *data[MANY];
-	size_t len[MANY];
+	const char *data[MANY] = { NULL };
+	size_t len[MANY] = { 0 };
 	rocksdb_pinnableslice_t *v[MANY] = { NULL };
 	char *messages[MANY] = { NULL };
 	vault_err err = VAULT_OK;

@@ -12,7 +12,8 @@ check rebuild-index'
 for command in $commands; do
 	exits "$command --help" 0 '' av "$command" --help
 	is "$command --help says how" grep -q "$command" "$work/exits.out"
-	is "the manual has $command" grep -q "$command" "$here/../../fs/artvault.1"
+	is "the manual has $command" bash -c 'tr -d "\\\\" <"$1" |
+		grep -q "^.SS $2"' - "$here/../../fs/artvault.1" "$command"
 done
 
 # json CLAIM PYTHON COMMAND...: one document, `d`, of which PYTHON holds.
@@ -25,7 +26,7 @@ import json, re, sys
 d = json.load(open(sys.argv[1]))
 name = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d([+-]\d{4})?$")
 time = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-assert eval(sys.argv[2]), d' "$work/json" "$expression"
+assert eval("(" + sys.argv[2] + ")"), d' "$work/json" "$expression"
 }
 
 mkdir "$project/chars"

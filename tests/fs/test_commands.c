@@ -5,7 +5,6 @@
  * what it prints, what it writes, and what it exits with.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -23,16 +21,8 @@
 
 #include "store/base/buf.h"
 #include "store/digest.h"
+#include "tests/fs/ran.h"
 #include "tests/support/scratch.h"
-
-#define MAX_WORDS 16
-
-/* What one run of the program did. */
-struct ran {
-	int code;
-	struct vault_buf out;
-	struct vault_buf err;
-};
 
 struct world {
 	struct vault_scratch s;
@@ -41,110 +31,16 @@ struct world {
 	char second[64];
 };
 
-/* ---- running the program ---- */
-
-static void run_child(const struct world *w, char *const *argv)
-{
-	const int out =
-		openat(w->s.fd, "out", O_CREAT | O_TRUNC | O_WRONLY, 0600);
-	const int err =
-		openat(w->s.fd, "err", O_CREAT | O_TRUNC | O_WRONLY, 0600);
-
-	if (out < 0 || err < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0 ||
-	    chdir(w->s.path) != 0)
-		_exit(99);
-	execv(ARTVAULT, argv);
-	_exit(98);
-}
-
-static void as_text(struct vault_buf *b)
-{
-	assert_non_null(vault_buf_cstr(b));
-}
-
-/* Run the program with these words, NULL at the end, from the scratch. */
-static int run_words(struct world *w, char *const *argv)
-{
-	const pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (pid == 0)
-		run_child(w, argv);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	vault_scratch_read(w->s.fd, "out", &w->ran.out);
-	vault_scratch_read(w->s.fd, "err", &w->ran.err);
-	as_text(&w->ran.out);
-	as_text(&w->ran.err);
-	w->ran.code = WEXITSTATUS(status);
-	return w->ran.code;
-}
-
-static int run(struct world *w, ...)
-{
-	char *argv[MAX_WORDS + 2] = { (char[]){ "artvault" } };
-	va_list args;
-	int n = 1;
-
-	va_start(args, w);
-	while (n <= MAX_WORDS && (argv[n] = va_arg(args, char *)) != NULL)
-		n++;
-	va_end(args);
-	return run_words(w, argv);
-}
-
-static const char *out(const struct world *w)
-{
-	return (const char *)w->ran.out.data;
-}
-
-static const char *err(const struct world *w)
-{
-	return (const char *)w->ran.err.data;
-}
-
-/* The run ended with `code`; if not, say what it said. */
-static void expect_code(const struct world *w, int code)
-{
-	if (w->ran.code != code)
-		fprintf(stderr, "exit %d: %s%s\n", w->ran.code, out(w), err(w));
-	assert_int_equal(w->ran.code, code);
-}
-
-#define OK(w, ...)                           \
-	do {                                 \
-		run((w), __VA_ARGS__, NULL); \
-		expect_code((w), 0);         \
-	} while (0)
-
-/* It fails, and says `text` on stderr. */
-#define FAILS(w, code, text, ...)                                       \
-	do {                                                            \
-		run((w), __VA_ARGS__, NULL);                            \
-		expect_code((w), (code));                               \
-		if (strstr(err(w), (text)) == NULL)                     \
-			fail_msg("not said: %s in %s", (text), err(w)); \
-	} while (0)
-
-static json_t *json_of(const struct world *w)
-{
-	json_error_t why;
-	json_t *d = json_loadb(out(w), w->ran.out.len, 0, &why);
-
-	if (d == NULL)
-		fail_msg("%s: %s", why.text, out(w));
-	return d;
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	if (text == NULL)
-		fail_msg("no text member %s", key);
-	return text != NULL ? text : "";
-}
+/* Short forms for a world. */
+#define run(w, ...) ran_run(&(w)->ran, &(w)->s, __VA_ARGS__)
+#define out(w) ran_out(&(w)->ran)
+#define err(w) ran_err(&(w)->ran)
+#define expect_code(w, code) ran_expect(&(w)->ran, (code))
+#define OK(w, ...) RAN_OK(&(w)->ran, &(w)->s, __VA_ARGS__)
+#define FAILS(w, code, text, ...) \
+	RAN_FAILS(&(w)->ran, &(w)->s, code, text, __VA_ARGS__)
+#define json_of(w) ran_json(&(w)->ran)
+#define text_of ran_member
 
 /* ---- a project with a past ---- */
 
@@ -197,8 +93,7 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	vault_buf_release(&w->ran.out);
-	vault_buf_release(&w->ran.err);
+	ran_release(&w->ran);
 	vault_scratch_release(&w->s);
 	free(w);
 	return 0;
@@ -243,7 +138,7 @@ static void every_command_has_help(void **state)
 				 (char[]){ "--help" }, NULL };
 
 		assert_non_null(strstr(out(w), names[i]));
-		run_words(w, argv);
+		ran_words(&w->ran, &w->s, argv);
 		expect_code(w, 0);
 		assert_non_null(strstr(out(w), names[i]));
 		assert_non_null(strstr(out(w), "--vault"));
@@ -823,7 +718,7 @@ static void an_output_that_is_closed_is_no_success(void **state)
 	snprintf(command, sizeof(command),
 		 "%s cat -C %s/art latest hero.psd >/dev/full 2>%s/err",
 		 ARTVAULT, w->s.path, w->s.path);
-	assert_int_equal(WEXITSTATUS(system(command)), 1);
+	assert_int_equal(system(command) >> 8, 1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -178,12 +178,29 @@ vault_err vault_project_open_vault_dir(const struct vault_place *place,
 	return VAULT_OK;
 }
 
-static vault_err make_vault_dir(const struct vault_place *place, int *out)
+/* The project's folder keeps its time: a vault in it is none of its saves. */
+static int mkdir_in(int projectfd, const char *path)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	if (fstat(projectfd, &st) != 0)
+		return -1;
+	if (mkdir(path, 0700) != 0)
+		return -1;
+	times[1] = st.st_mtim;
+	if (futimens(projectfd, times) != 0)
+		vault_log_debug("%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static vault_err make_vault_dir(const struct vault_place *place, int projectfd,
+				int *out)
 {
 	vault_err err;
 	int fd;
 
-	if (mkdir(place->vault, 0700) != 0 && errno != EEXIST)
+	if (mkdir_in(projectfd, place->vault) != 0 && errno != EEXIST)
 		return fail_errno(place->vault, "the vault cannot be made");
 	fd = open(place->vault, DIR_FLAGS);
 	if (fd < 0)
@@ -344,7 +361,8 @@ static vault_err open_all(struct vault_project *p, bool create)
 	if (err == VAULT_OK && create)
 		err = vault_project_check_names(p->projectfd, p->place.project);
 	if (err == VAULT_OK)
-		err = create ? make_vault_dir(&p->place, &p->vaultfd)
+		err = create ? make_vault_dir(&p->place, p->projectfd,
+					      &p->vaultfd)
 			     : vault_project_open_vault_dir(&p->place,
 							    &p->vaultfd);
 	if (err == VAULT_OK)

@@ -270,6 +270,21 @@ static void a_new_vault_is_private_and_opens_again(void **state)
 	vault_project_close(p);
 }
 
+static void a_new_vault_leaves_the_projects_time_alone(void **state)
+{
+	const struct timespec times[2] = { { 1000000000, 5 },
+					   { 1000000000, 5 } };
+	const struct vault_scratch *s = *state;
+	struct stat st;
+
+	vault_scratch_mkdirs(s->fd, "art");
+	assert_int_equal(utimensat(s->fd, "art", times, 0), 0);
+	make_project(s, "art", NULL);
+	assert_int_equal(fstatat(s->fd, "art", &st, 0), 0);
+	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
+	assert_int_equal(st.st_mtim.tv_nsec, 5);
+}
+
 static void without_a_vault_nothing_is_made(void **state)
 {
 	const struct vault_scratch *s = *state;
@@ -437,6 +452,7 @@ int main(void)
 		TEST(a_socket_path_needs_a_uuid),
 		TEST(below_is_by_whole_names),
 		TEST(a_new_vault_is_private_and_opens_again),
+		TEST(a_new_vault_leaves_the_projects_time_alone),
 		TEST(without_a_vault_nothing_is_made),
 		TEST(a_real_entry_named_like_a_view_is_refused),
 		TEST(a_vault_inside_its_project_has_one_name),

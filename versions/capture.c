@@ -16,6 +16,7 @@
 #include "versions/sweep.h"
 
 #define SECOND_MS 1000
+#define REPORT_NS 100000000 /* how often a waiting sync tells */
 /* After a failure of the vault, and while the disk is full. */
 #define FAILED_MS 5000
 /* Names that change under the reading are tried so often by sync. */
@@ -438,13 +439,17 @@ static void tell(struct vault_capture *c, const struct report *r)
 /* Wait for a scan that is on its way, telling how far it is. */
 static void take_work(struct vault_capture *c, const struct report *r)
 {
-	struct timespec until = after(100);
+	struct timespec until;
 
-	while (pthread_mutex_clocklock(&c->work, CLOCK_MONOTONIC, &until) !=
-	       0) {
+	do {
 		tell(c, r);
-		until = after(100);
-	}
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += REPORT_NS;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+	} while (pthread_mutex_timedlock(&c->work, &until) != 0);
 }
 
 static void breathe(void)

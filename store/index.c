@@ -16,6 +16,7 @@
  * which little is hot, and the daemon is to stay below 100 MB.
  */
 #define BLOCK_CACHE_BYTES ((size_t)32 << 20)
+#define CACHE_SHARD_BITS 2
 #define WRITE_BUFFER_BYTES ((size_t)16 << 20) /* over all families */
 #define WAL_BYTES ((uint64_t)64 << 20)
 #define OPEN_FILES 256
@@ -83,6 +84,15 @@ static rocksdb_block_based_table_options_t *table_options(enum vault_cf cf,
 		t, 1);
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(
 		t, 1);
+	/*
+	 * Index and filter of a large table are megabytes: in one piece they
+	 * would be read anew for each look-up whenever the cache cannot hold
+	 * them, so they are cut into blocks as well.
+	 */
+	rocksdb_block_based_options_set_index_type(
+		t, rocksdb_block_based_table_index_type_two_level_index_search);
+	rocksdb_block_based_options_set_partition_filters(t, 1);
+	rocksdb_block_based_options_set_pin_top_level_index_and_filter(t, 1);
 	rocksdb_block_based_options_set_format_version(t, 5);
 	if (wants_bloom(cf))
 		rocksdb_block_based_options_set_filter_policy(
@@ -124,6 +134,19 @@ static rocksdb_options_t *family_options(enum vault_cf cf, bool create,
 	return o;
 }
 
+/* Few shards: 64, as RocksDB would choose, are too small for large blocks. */
+static rocksdb_cache_t *make_cache(void)
+{
+	rocksdb_lru_cache_options_t *o = rocksdb_lru_cache_options_create();
+	rocksdb_cache_t *cache;
+
+	rocksdb_lru_cache_options_set_capacity(o, BLOCK_CACHE_BYTES);
+	rocksdb_lru_cache_options_set_num_shard_bits(o, CACHE_SHARD_BITS);
+	cache = rocksdb_cache_create_lru_opts(o);
+	rocksdb_lru_cache_options_destroy(o);
+	return cache;
+}
+
 static bool database_exists(const char *path)
 {
 	struct vault_buf name = VAULT_BUF_INIT;
@@ -151,7 +174,7 @@ vault_err vault_index_open(const char *path, bool create,
 	if (x == NULL)
 		return VAULT_ERR_NOMEM;
 
-	x->cache = rocksdb_cache_create_lru(BLOCK_CACHE_BYTES);
+	x->cache = make_cache();
 	x->reading = rocksdb_readoptions_create();
 	rocksdb_readoptions_set_verify_checksums(x->reading, 1);
 	x->writing = rocksdb_writeoptions_create();

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "store/base/log.h"
+#include "store/pack_format.h"
 #include "versions/commit.h"
 #include "versions/tree_internal.h"
 
@@ -135,6 +135,12 @@ static bool is_entry(uint8_t record_type)
 static vault_err judge_damage(struct run *r, const struct vault_finding *f)
 {
 	if (f->record_type != 0 && !is_entry(f->record_type)) {
+		worsen(r, VAULT_CHECK_REPAIRABLE);
+		return VAULT_OK;
+	}
+	/* A pack's own header says nothing that is not known otherwise. */
+	if (f->record_type == 0 && f->kind == VAULT_FINDING_DAMAGED &&
+	    f->offset == 0 && f->len == VAULT_PACK_HEADER_BYTES) {
 		worsen(r, VAULT_CHECK_REPAIRABLE);
 		return VAULT_OK;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "fs/cmd.h"
@@ -196,6 +197,17 @@ static vault_err find_place(const struct vault_command *c,
 	return vault_project_place(call->dir, call->vault, place);
 }
 
+/* The kernel hands a closed file to the daemon after close() has returned,
+ * but before it hands over anything that is asked later: once this is
+ * answered, every save made before the command is known. */
+static void wait_for_closes(const struct vault_place *place)
+{
+	struct statvfs st;
+
+	if (place->mount[0] != '\0')
+		(void)statvfs(place->mount, &st);
+}
+
 static int run_once(const struct vault_command *c, const struct call *call)
 {
 	struct vault_place place;
@@ -208,6 +220,7 @@ static int run_once(const struct vault_command *c, const struct call *call)
 	if (err != VAULT_OK)
 		return could_not_run(c, err);
 	if (place.socket[0] != '\0') {
+		wait_for_closes(&place);
 		code = vault_control_call(place.socket, place.inside,
 					  call->argc, call->argv, &ran);
 		if (ran)

@@ -21,6 +21,9 @@
 #define FAILED_MS 5000
 /* Names that change under the reading are tried so often by sync. */
 #define SYNC_ROUNDS 6
+/* How long sync waits for files that are just being closed. */
+#define SETTLE_MS 40
+#define SETTLE_STEP_MS 2
 
 const struct vault_capture_options vault_capture_options_default = {
 	.quiet_ms = 2000,
@@ -477,6 +480,26 @@ static vault_err sync_dirty(struct vault_capture *c, enum vault_cause cause,
 	return err;
 }
 
+static bool has_writers(struct vault_capture *c)
+{
+	bool has;
+
+	pthread_mutex_lock(&c->lock);
+	has = c->writers.n > 0;
+	pthread_mutex_unlock(&c->lock);
+	return has;
+}
+
+/* A program's close() returns before its RELEASE has been served: whoever
+ * saves and syncs at once must not find the file still open. */
+static void settle_writers(struct vault_capture *c)
+{
+	const struct timespec step = { .tv_nsec = SETTLE_STEP_MS * 1000000 };
+
+	for (int ms = 0; ms < SETTLE_MS && has_writers(c); ms += SETTLE_STEP_MS)
+		nanosleep(&step, NULL);
+}
+
 static vault_err do_sync(struct vault_capture *c, enum vault_cause cause,
 			 const struct report *r)
 {
@@ -484,6 +507,7 @@ static vault_err do_sync(struct vault_capture *c, enum vault_cause cause,
 
 	if (err != VAULT_OK)
 		return err;
+	settle_writers(c);
 	if (!c->watch)
 		err = scan(c, cause, true);
 	else if (!atomic_load(&c->first_done) || c->dirty.overflow)

@@ -141,6 +141,8 @@ static vault_err find_indexed(struct vault_store *s, size_t n,
 		values[asked] = VAULT_BUF_INIT;
 		which[asked++] = i;
 	}
+	if (asked == 0)
+		return VAULT_OK;
 	err = vault_index_get_many(s->index, VAULT_CF_CHUNK, asked, keys,
 				   values, there);
 	for (size_t k = 0; k < asked; k++) {

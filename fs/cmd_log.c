@@ -379,6 +379,7 @@ static int log_one(struct query *q, const char *operand)
 	if (vault_command_path(q->env, operand, &path) != VAULT_OK)
 		goto out;
 	err = log_path(q, vault_buf_span(&path));
+	vault_command_sync_losses(q->env, vault_buf_span(&path));
 	if (err == VAULT_OK)
 		code = VAULT_EXIT_DONE;
 	else if (err == VAULT_ERR_NOT_FOUND)
@@ -408,8 +409,10 @@ static int run(struct vault_command_env *env, const struct vault_args *args)
 	if (read_bounds(&q, args) != VAULT_OK)
 		goto out;
 	err = load_names(&q);
-	if (err == VAULT_OK && operand == NULL)
+	if (err == VAULT_OK && operand == NULL) {
 		err = log_moments(&q);
+		vault_command_sync_losses(env, VAULT_SPAN_EMPTY);
+	}
 	if (err != VAULT_OK)
 		vault_command_fail_err(env, "log", err);
 	else

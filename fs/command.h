@@ -120,6 +120,11 @@ VAULT_MUST_CHECK vault_err vault_command_sync(struct vault_command_env *env,
 					      enum vault_cause cause,
 					      struct vault_moment *out);
 
+/* Say on env->err what was not kept and why (`path` not empty: of that path
+ * alone), and that capture is paused if it is. */
+void vault_command_sync_losses(struct vault_command_env *env,
+			       struct vault_span path);
+
 /* A path or name for people: control bytes and invalid UTF-8 as \xNN. */
 void vault_command_print_text(FILE *to, struct vault_span text);
 

@@ -86,3 +86,42 @@ vault_err vault_command_sync(struct vault_command_env *env,
 		vault_command_fail(env, "sync", "%s", vault_err_text(err));
 	return err;
 }
+
+/* ---- what was not kept ---- */
+
+struct losses {
+	struct vault_command_env *env;
+	struct vault_span path; /* only this one; empty: all */
+};
+
+static vault_err say_loss(void *ctx, struct vault_span path, const char *reason,
+			  int64_t time)
+{
+	const struct losses *l = ctx;
+
+	(void)time;
+	if (l->path.len > 0 && !vault_span_equal(l->path, path))
+		return VAULT_OK;
+	fputs("artvault: ", l->env->err);
+	vault_command_print_text(l->env->err, path);
+	fprintf(l->env->err, ": not kept: %s\n", reason);
+	return VAULT_OK;
+}
+
+void vault_command_sync_losses(struct vault_command_env *env,
+			       struct vault_span path)
+{
+	struct vault_capture *c = env->project->capture;
+	struct losses l = { .env = env, .path = path };
+	struct vault_capture_status s;
+	vault_err err;
+
+	if (c == NULL)
+		return;
+	vault_capture_status(c, &s);
+	if (s.paused)
+		say_no_space(env, c);
+	err = vault_capture_each_not_kept(c, say_loss, &l);
+	if (err != VAULT_OK)
+		vault_command_fail_err(env, "what was not kept", err);
+}

@@ -44,16 +44,23 @@ static void on_signal(int number)
 	interrupted = 1;
 }
 
-static void catch_signals(void)
+/* Only where there is something to put in order: everything else may end
+ * at any point, since a vault may. */
+static void catch_signals(const struct vault_command *c)
 {
-	const struct sigaction catch = { .sa_handler = on_signal };
+	/* Without SA_RESTART: waiting for the daemon ends as well. The second
+	 * signal does what signals do. */
+	const struct sigaction catch = { .sa_handler = on_signal,
+					 .sa_flags = (int)SA_RESETHAND };
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	/* Without SA_RESTART: waiting for the daemon ends as well. */
+	sigaction(SIGPIPE, &ignore, NULL); /* a failed write says it */
+	if (c != &vault_cmd_restore && c != &vault_cmd_check &&
+	    c != &vault_cmd_status)
+		return;
 	sigaction(SIGINT, &catch, NULL);
 	sigaction(SIGTERM, &catch, NULL);
 	sigaction(SIGHUP, &catch, NULL);
-	sigaction(SIGPIPE, &ignore, NULL); /* a failed write says it */
 }
 
 static bool is_interrupted(void *ctx)
@@ -280,7 +287,7 @@ static int run_command(const struct vault_command *c, struct call *call,
 		vault_log_set_level(VAULT_LOG_INFO);
 	watch = c == &vault_cmd_status && vault_args_has(&args, 'w');
 	vault_args_release(&args);
-	catch_signals();
+	catch_signals(c);
 	return watch ? run_watching(c, call) : run_once(c, call);
 }
 

@@ -7,7 +7,7 @@
 #include "fs/inode.h"
 
 /*
- * What inode.c and inode_reach.c share. Every field that can change is under
+ * What inode.c, inode_names.c and inode_reach.c share. Every field that can change is under
  * the table's lock; the key, handle and generation of an inode never change.
  */
 
@@ -52,7 +52,25 @@ struct vault_inode_table {
 	size_t next_kept;
 };
 
-/* Under the lock. */
+static inline bool vault_inode_table_same(const struct vault_inode_key *a,
+					  const struct vault_inode_key *b)
+{
+	return a->ino == b->ino && a->dev == b->dev &&
+	       a->birth_ns == b->birth_ns;
+}
+
+/* All under the lock. */
+struct vault_inode *vault_inode_table_find(struct vault_inode_table *t,
+					   const struct vault_inode_key *k);
+/* Make (parent, name) the newest name of `i`. Without memory the inode keeps
+ * the names it has. */
+void vault_inode_table_put_name(struct vault_inode_table *t,
+				struct vault_inode *i,
+				struct vault_inode *parent, const char *name);
+/* Take the kept descriptor out of an inode, -1: none. It is closed without
+ * the lock: that may be the end of a large file. */
+int vault_inode_table_unkeep(struct vault_inode_table *t,
+			     struct vault_inode *i);
 void vault_inode_table_unref(struct vault_inode_table *t,
 			     struct vault_inode *i);
 

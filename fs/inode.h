@@ -117,6 +117,13 @@ int vault_inode_victim_open(int dirfd, const char *name,
 /* For one that kept its name, or that was taken over (fd is -1 then). */
 void vault_inode_victim_close(struct vault_inode_victim *v);
 
+/*
+ * Around every system call that changes names, and the call below that tells
+ * of it: who walks names meanwhile and finds nothing looks again.
+ */
+void vault_inode_changing(struct vault_inode_table *t);
+void vault_inode_changed(struct vault_inode_table *t);
+
 /* Names changed on the disk. The victim's descriptor is taken over. */
 void vault_inode_unlinked(struct vault_inode_table *t,
 			  struct vault_inode *parent, const char *name,

@@ -156,6 +156,21 @@ static int lose_name(struct vault_inode_table *t, struct vault_inode *parent,
 	return old;
 }
 
+void vault_inode_changing(struct vault_inode_table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->n_changing++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void vault_inode_changed(struct vault_inode_table *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->n_changing--;
+	t->moves++;
+	pthread_mutex_unlock(&t->lock);
+}
+
 void vault_inode_unlinked(struct vault_inode_table *t,
 			  struct vault_inode *parent, const char *name,
 			  struct vault_inode_victim *victim)

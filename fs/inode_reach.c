@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fs/inode.h"
 #include "fs/inode_table.h"
 
 /* A walk that meets renames starts over, at most this often. */
-#define WALK_TRIES 16
+#define WALK_TRIES 200
+#define WALK_PAUSE_NS 50000
 
 static bool append(struct vault_buf *b, const void *bytes, size_t len)
 {
@@ -139,14 +141,20 @@ static bool nth_path(struct vault_inode_table *t, struct vault_inode *i,
 	return ok;
 }
 
+/* Did names change, or are they just changing? */
 static bool moved_since(struct vault_inode_table *t, uint64_t moves)
 {
+	const struct timespec pause = { .tv_nsec = WALK_PAUSE_NS };
+	bool changing;
 	bool moved;
 
 	pthread_mutex_lock(&t->lock);
 	moved = t->moves != moves;
+	changing = t->n_changing > 0;
 	pthread_mutex_unlock(&t->lock);
-	return moved;
+	if (!moved && changing)
+		nanosleep(&pause, NULL);
+	return moved || changing;
 }
 
 static int by_names(struct vault_inode_table *t, struct vault_inode *i)
@@ -155,21 +163,28 @@ static int by_names(struct vault_inode_table *t, struct vault_inode *i)
 	unsigned nth = 0;
 	uint64_t moves;
 	int found = -1;
+	int tries = 0;
 
-	for (int tries = 0; tries < WALK_TRIES && found < 0;) {
-		if (!nth_path(t, i, nth, &path, &moves) ||
-		    vault_buf_cstr(&path) == NULL)
-			break;
-		found = open_long(t->rootfd, (char *)path.data, path.len);
+	while (found < 0 && tries < WALK_TRIES) {
+		const bool named = nth_path(t, i, nth, &path, &moves) &&
+				   vault_buf_cstr(&path) != NULL;
+
+		if (named)
+			found = open_long(t->rootfd, (char *)path.data,
+					  path.len);
 		if (found >= 0 && !is_same(i, found)) {
 			close(found);
 			found = -1;
 		}
-		if (found < 0 && moved_since(t, moves)) {
+		if (found >= 0)
+			break;
+		if (moved_since(t, moves)) {
 			nth = 0;
 			tries++;
-		} else if (found < 0) {
+		} else if (named) {
 			nth++;
+		} else {
+			break;
 		}
 	}
 	vault_buf_release(&path);
@@ -192,6 +207,7 @@ static int by_handle(const struct vault_inode_table *t,
 	return open_by_handle_at(t->rootfd, &h.head, O_PATH | O_CLOEXEC);
 }
 
+/* One that is open, or was kept when its last name went. */
 static int by_open_file(struct vault_inode_table *t, struct vault_inode *i)
 {
 	int fd = -1;
@@ -219,6 +235,9 @@ int vault_inode_reach(struct vault_inode_table *t, struct vault_inode *i,
 		fd = by_open_file(t, i);
 	if (fd < 0)
 		fd = by_names(t, i);
+	/* Its last name may have gone while we walked. */
+	if (fd < 0)
+		fd = by_open_file(t, i);
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE ? errno : ESTALE;
 	*out = (struct vault_inode_fd){ fd, true };

@@ -44,7 +44,8 @@ struct vault_inode_table {
 	struct vault_inode **chains;
 	size_t n_chains; /* a power of two */
 	size_t n_inodes;
-	uint64_t moves; /* counts changes of names */
+	uint64_t moves;	     /* counts changes of names */
+	unsigned n_changing; /* changes of names at work */
 	uint32_t generation;
 	/* The newest files without names; a slot is NULL once the kernel has
 	 * let go of its inode. */

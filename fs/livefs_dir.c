@@ -40,7 +40,9 @@ static int open_stream(struct vault_livefs *l, struct vault_inode *i, DIR **out)
 	err = vault_inode_reach(l->table, i, &at);
 	if (err != 0)
 		return err;
-	fd = openat(at.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Not as "." in it: that would need the right to search, too. */
+	fd = open(vault_livefs_proc(at.fd).path,
+		  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	err = fd < 0 ? errno : 0;
 	vault_inode_unreach(&at);
 	if (err != 0)

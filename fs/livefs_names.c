@@ -304,12 +304,14 @@ static int remove_from(struct vault_livefs *l, struct vault_inode *dir,
 		return err;
 	if (flags == 0)
 		replacing(l, dir, name);
-	if (unlinkat(dirfd, name, flags) == 0) {
+	vault_inode_changing(l->table);
+	if (unlinkat(dirfd, name, flags) == 0)
 		vault_inode_unlinked(l->table, dir, name, &victim);
-		vault_livefs_changed(l, dir, name);
-	} else {
+	else
 		err = errno;
-	}
+	vault_inode_changed(l->table);
+	if (err == 0)
+		vault_livefs_changed(l, dir, name);
 	vault_inode_victim_close(&victim);
 	return err;
 }
@@ -409,12 +411,14 @@ static int move_between(struct vault_livefs *l, struct vault_inode_move *m,
 		if (flags == 0 && !over.is_dir)
 			replacing(l, m->to_parent, m->to);
 	}
-	if (renameat2(fromfd, m->from, tofd, m->to, flags) == 0) {
+	vault_inode_changing(l->table);
+	if (renameat2(fromfd, m->from, tofd, m->to, flags) == 0)
 		vault_inode_moved(l->table, m);
-		tell_renamed(l, m);
-	} else {
+	else
 		err = errno;
-	}
+	vault_inode_changed(l->table);
+	if (err == 0)
+		tell_renamed(l, m);
 	vault_inode_victim_close(&over);
 	return err;
 }

@@ -833,7 +833,8 @@ static void removing_while_listing_empties_a_folder(void **state)
 	assert_int_equal(unlinkat(f->mnt, "rm", AT_REMOVEDIR), 0);
 }
 
-int main(void)
+/* With --user: as one, who mounts through fusermount3. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_made_here_is_there_and_the_same),
@@ -870,5 +871,7 @@ int main(void)
 	};
 
 	vault_mounted_or_skip();
+	if (argc > 1 && strcmp(argv[1], "--user") == 0)
+		vault_mounted_become_user();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -293,10 +293,10 @@ static void what_cannot_be_mounted_is_refused_and_stays_as_it_was(void **state)
 	assert_int_equal(
 		try_mount(project, vault_scratch_path(&f->scratch, "plain")),
 		1);
-	assert_int_equal(try_mount(project,
-				   vault_scratch_path(&f->scratch,
-						      "project/inside")),
-			 1);
+	assert_int_equal(
+		try_mount(project,
+			  vault_scratch_path(&f->scratch, "project/inside")),
+		1);
 	assert_false(vault_scratch_exists(f->scratch.fd, "project/.artvault"));
 	start(f);
 	/* Again in place, and again elsewhere: one daemon for one vault. */
@@ -337,7 +337,8 @@ static void a_dead_mount_is_cleared_by_unmount_and_by_mount(void **state)
 
 #define CLAIM(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(void)
+/* With --user: as one, who mounts through fusermount3. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CLAIM(after_a_kill_the_files_show_and_the_mount_comes_back),
@@ -353,5 +354,7 @@ int main(void)
 	};
 
 	vault_mounted_or_skip();
+	if (argc > 1 && strcmp(argv[1], "--user") == 0)
+		vault_mounted_become_user();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,13 @@ struct vault_mounted {
 /* Exit 77 unless mounting can work here; as root with /dev/fuse it must. */
 void vault_mounted_or_skip(void);
 
+/*
+ * From root become an ordinary user who may mount: in a mount namespace of our
+ * own, where /dev/fuse is open to all as on a desktop. Exit 77 where that
+ * cannot be done; nothing happens for who is an ordinary user already.
+ */
+void vault_mounted_become_user(void);
+
 /* Defaults for tests: like the program's, with short waits. */
 struct vault_mount_options vault_mounted_options(void);
 

@@ -374,6 +374,47 @@ static void names_that_no_directory_can_hold_are_refused(void **state)
 	vault_commit_destroy(c);
 }
 
+/* The example of versions/FORMAT.md. */
+static void a_commit_has_these_very_bytes(void **state)
+{
+	static const uint8_t want[] = {
+		0x01, 0x01, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* head */
+		0x05, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* time */
+		0x00, 0xf2, 0x05, 0x2a, 0x01, 0x00, 0x00, 0x00, /* clock */
+		0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* directory */
+		0x01, 0x61,					/* "a" */
+		0x01, 0x00, 0xa4, 0x01, 0x00, 0x00, 0x00, 0x00, /* file */
+		0x00, 0x00, 0x00, 0x00,				/* gid */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* mtime */
+		0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* node */
+		0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* dev */
+		0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* ino */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* ctime */
+		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* btime */
+		0x00,						/* racy */
+	};
+	const struct vault_row row = { .kind = VAULT_KIND_FILE,
+				       .mode = 0644,
+				       .node = 2 };
+	const struct vault_backing backing = { .dev = 1, .ino = 2 };
+	const struct vault_commit_head at = { .cause = VAULT_CAUSE_SAVE,
+					      .time = 5,
+					      .clock_ns = 5000000000 };
+	struct vault_buf b = VAULT_BUF_INIT;
+	struct vault_commit *c;
+
+	(void)state;
+	assert_int_equal(vault_commit_create(&c), VAULT_OK);
+	assert_int_equal(
+		vault_commit_add(c, 1, vault_span_str("a"), &row, &backing),
+		VAULT_OK);
+	assert_int_equal(vault_commit_encode(c, &at, &b), VAULT_OK);
+	assert_int_equal(b.len, sizeof(want));
+	assert_memory_equal(b.data, want, sizeof(want));
+	vault_buf_release(&b);
+	vault_commit_destroy(c);
+}
+
 static vault_err decode(struct vault_span bytes)
 {
 	struct vault_reader in = vault_reader(bytes);
@@ -472,6 +513,7 @@ int main(void)
 		cmocka_unit_test(an_empty_file_has_the_digest_of_no_bytes),
 		cmocka_unit_test(a_commit_is_in_order_and_the_last_row_wins),
 		cmocka_unit_test(names_that_no_directory_can_hold_are_refused),
+		cmocka_unit_test(a_commit_has_these_very_bytes),
 		cmocka_unit_test(a_damaged_commit_is_never_half_believed),
 		cmocka_unit_test(rows_out_of_order_are_damage),
 	};

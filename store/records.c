@@ -127,7 +127,7 @@ static vault_err find_indexed(struct vault_store *s, size_t n,
 			      const struct vault_id *ids,
 			      struct vault_record_place *places, bool *found)
 {
-	struct vault_span keys[ASK];
+	struct vault_span keys[ASK] = { { NULL, 0 } };
 	struct vault_buf values[ASK];
 	bool there[ASK];
 	size_t which[ASK];

@@ -181,14 +181,42 @@ static vault_err make_durable(struct vault_store *s,
 
 /*
  * An entry was durable but did not reach the index. Nothing newer may be
- * applied before it, so the store stays closed for entries until reopened.
+ * applied before it: it is kept, and tried again before the next one.
  */
-static void fall_behind(struct vault_store *s, vault_err err)
+static void fall_behind(struct vault_store *s, const struct vault_entry *e,
+			vault_err err)
 {
 	s->behind = true;
+	s->late_type = e->type;
+	s->late_seq = e->seq;
+	vault_buf_clear(&s->late_payload);
+	s->late_kept =
+		vault_buf_append(&s->late_payload, e->payload) == VAULT_OK;
 	vault_log_error("vault: a durable entry could not be put into the "
-			"index (%s); it will be when the vault is opened again",
+			"index (%s); it will be before the next one, or when "
+			"the vault is opened again",
 			vault_err_text(err));
+}
+
+static vault_err catch_up(struct vault_store *s)
+{
+	const struct vault_entry e = {
+		.type = s->late_type,
+		.seq = s->late_seq,
+		.payload = vault_buf_span(&s->late_payload),
+	};
+	vault_err err;
+
+	if (!s->behind)
+		return VAULT_OK;
+	if (!s->late_kept)
+		return VAULT_ERR_INDEX;
+	err = apply(s, &e);
+	if (err == VAULT_OK) {
+		s->behind = false;
+		vault_buf_release(&s->late_payload);
+	}
+	return err;
 }
 
 vault_err vault_store_append(struct vault_store *s, enum vault_entry_type type,
@@ -205,16 +233,15 @@ vault_err vault_store_append(struct vault_store *s, enum vault_entry_type type,
 	if (payload.len > VAULT_RECORD_MAX)
 		return VAULT_ERR_TOO_BIG;
 	pthread_mutex_lock(&s->writing);
-	if (s->behind) {
-		err = VAULT_ERR_INDEX;
+	err = catch_up(s);
+	if (err != VAULT_OK)
 		goto out;
-	}
 	err = make_durable(s, &h, payload, &e.seq);
 	if (err != VAULT_OK)
 		goto out;
 	err = apply(s, &e);
 	if (err != VAULT_OK) {
-		fall_behind(s, err);
+		fall_behind(s, &e, err);
 		goto out;
 	}
 	vault_appender_mark(&s->appender);

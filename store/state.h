@@ -39,7 +39,12 @@ struct vault_store {
 
 	pthread_mutex_t writing;
 	struct vault_appender appender; /* under writing, but see there */
-	bool behind; /* under writing: an entry is not in the index yet */
+	/* Under writing: a durable entry that is not in the index yet. */
+	bool behind;
+	bool late_kept; /* there was memory for it */
+	enum vault_entry_type late_type;
+	uint64_t late_seq;
+	struct vault_buf late_payload;
 	bool appender_ready;
 };
 

@@ -211,6 +211,7 @@ static void release(struct vault_store *s)
 	vault_index_close(s->index);
 	if (s->appender_ready)
 		vault_appender_release(&s->appender);
+	vault_buf_release(&s->late_payload);
 	vault_packs_close(s->packs);
 	if (s->packsfd >= 0)
 		s->io->close(s->io->ctx, s->packsfd);

@@ -56,8 +56,8 @@ struct vault_entry {
  * the entry (it is older than others and not there); on open the index is
  * then built anew. CORRUPT, SYNTAX, INVALID, NEWER, NOT_FOUND, DANGLING on
  * open: the entry is reported as damaged and left out. An error on append
- * leaves the entry durable and closes the index for writing: the next open
- * replays it.
+ * leaves the entry durable; it is shown again before the next one is
+ * appended, or by the next open.
  *
  * vault_store_check() fills a scratch index in the same way, beside all else
  * and with `ctx` NULL: then nothing but `index` and `batch` may be used.
@@ -216,7 +216,9 @@ VAULT_MUST_CHECK vault_err vault_store_read_all(struct vault_store *s,
  * Append, make durable together with every content put before, apply to the
  * index. `*seq` is its sequence. NO_SPACE, IO: not appended, nothing it names
  * counts as durable; the store stays usable (a failed sync seals the pack and
- * rewrites what was not acknowledged into a new one).
+ * rewrites what was not acknowledged into a new one). INDEX, or an error of
+ * apply: this entry is durable, or an earlier one still waits for the index
+ * and this one was not appended.
  */
 VAULT_MUST_CHECK vault_err vault_store_append(struct vault_store *s,
 					      enum vault_entry_type type,

@@ -246,6 +246,35 @@ static void many_leaves_work_like_one(void **state)
 	vault_end(v);
 }
 
+/* Far more leaves than are kept in memory, read here and there. */
+static void more_leaves_than_are_kept_can_be_read(void **state)
+{
+	const struct vault_store_params params = small_chunks();
+	struct vault_scratch_random r = vault_scratch_seed(12);
+	struct vault *v = vault_make(&params, 0);
+	struct vault_buf b = random_buf(12, 48 * MIB);
+	const struct vault_content c = put(v, vault_buf_span(&b));
+	struct vault_content_file *f = NULL;
+	uint8_t buf[3000];
+
+	(void)state;
+	assert_int_equal(vault_store_open_content(v->s, &c.id, &f), VAULT_OK);
+	for (int i = 0; i < 2000; i++) {
+		const size_t off =
+			(size_t)vault_scratch_below(&r, b.len - sizeof(buf));
+		size_t got;
+
+		assert_int_equal(
+			vault_content_file_read(f, off, buf, sizeof(buf), &got),
+			VAULT_OK);
+		assert_int_equal(got, sizeof(buf));
+		assert_memory_equal(buf, b.data + off, sizeof(buf));
+	}
+	vault_content_file_close(f);
+	vault_buf_release(&b);
+	vault_end(v);
+}
+
 static void the_same_bytes_cost_nothing_again(void **state)
 {
 	struct vault *v = vault_make(&vault_store_params_default, 0);
@@ -742,6 +771,7 @@ int main(void)
 		cmocka_unit_test(every_size_comes_back_exact),
 		cmocka_unit_test(contents_outlive_closing),
 		cmocka_unit_test(many_leaves_work_like_one),
+		cmocka_unit_test(more_leaves_than_are_kept_can_be_read),
 		cmocka_unit_test(the_same_bytes_cost_nothing_again),
 		cmocka_unit_test(an_edit_of_a_large_content_costs_little),
 		cmocka_unit_test(a_wrong_hint_does_no_harm),

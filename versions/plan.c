@@ -230,7 +230,7 @@ static vault_err choose_node(struct vault_plan *p,
 		j->node = known;
 		return VAULT_OK;
 	}
-	err = vault_lineage_find(p->c, st, &line);
+	err = p->virgin ? VAULT_OK : vault_lineage_find(p->c, st, &line);
 	if (err != VAULT_OK)
 		return err;
 	if (line.found) {

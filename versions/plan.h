@@ -50,6 +50,7 @@ struct vault_plan {
 	enum vault_cause cause;
 	bool force;   /* what has no writer counts as at rest */
 	bool partial; /* commits on the way are allowed */
+	bool virgin;  /* nothing was ever recorded: no line to be found */
 	struct vault_job *jobs;
 	size_t n_jobs;
 	size_t room_jobs;

@@ -22,6 +22,8 @@ struct rule {
 	bool negated;
 	bool dir_only;
 	bool anchored; /* matched against the path, else against the name */
+	uint8_t first; /* what a match begins and ends with; 0: anything */
+	uint8_t last;
 };
 
 struct vault_rules {
@@ -64,6 +66,10 @@ static void set_shape(struct rule *r)
 {
 	const struct vault_span p = r->pattern;
 
+	r->first = memchr("*?[\\", p.data[0], 4) != NULL ? 0 : p.data[0];
+	r->last = memchr("*?]", p.data[p.len - 1], 3) != NULL
+			  ? 0
+			  : p.data[p.len - 1];
 	r->shape = SHAPE_GLOB;
 	if (is_plain(p)) {
 		r->shape = SHAPE_LITERAL;
@@ -205,6 +211,9 @@ static bool matches(const struct rule *r, struct vault_span path,
 	const struct vault_span s = r->anchored ? path : name;
 	const struct vault_span p = r->pattern;
 
+	if (s.len == 0 || (r->first != 0 && r->first != s.data[0]) ||
+	    (r->last != 0 && r->last != s.data[s.len - 1]))
+		return false;
 	switch (r->shape) {
 	case SHAPE_LITERAL:
 		return vault_span_equal(s, p);

@@ -211,6 +211,10 @@ static vault_err look(struct visit *v, struct vault_span name,
 	struct vault_plan_name n = { .dir = v->dir, .live = live };
 	vault_err err = VAULT_OK;
 
+	/* By far the most: nothing to be done, whatever the rules say. */
+	if (live != NULL && st != NULL && st->kind != VAULT_KIND_DIR &&
+	    vault_plan_is_same(live, st))
+		return VAULT_OK;
 	if (len > 0)
 		err = vault_buf_put_u8(path, '/');
 	if (err == VAULT_OK)
@@ -399,6 +403,7 @@ vault_err vault_sweep_all(struct vault_plan *p)
 		n.live = &root;
 	else if (err != VAULT_ERR_NOT_FOUND)
 		return err;
+	p->virgin = n.live == NULL;
 	err = vault_ingest_stat(c->projectfd, "", &st);
 	if (err == VAULT_OK)
 		err = vault_plan_look(p, &n, &st, &seen);

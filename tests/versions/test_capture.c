@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -276,8 +277,6 @@ static void what_is_ignored_later_stays_as_it_was(void **state)
 	assert_int_equal(test_project_count_versions(p, "a.log"), 1);
 }
 
-static void a_file_that_may_not_be_read_is_named(void **state);
-
 static vault_err count_loss(void *ctx, struct vault_span path,
 			    const char *reason, int64_t time)
 {
@@ -290,30 +289,42 @@ static vault_err count_loss(void *ctx, struct vault_span path,
 	return VAULT_OK;
 }
 
+static size_t count_losses(struct test_project *p)
+{
+	size_t n = 0;
+
+	assert_int_equal(
+		vault_capture_each_not_kept(p->capture, count_loss, &n),
+		VAULT_OK);
+	return n;
+}
+
+/* The reader is this thread alone, and it reads as nobody in particular. */
 static void a_file_that_may_not_be_read_is_named(void **state)
 {
 	struct test_project *p = *state;
-	size_t n = 0;
+	struct vault_capture_options o = test_project_options();
+	const bool root = geteuid() == 0;
 
-	if (geteuid() == 0)
-		skip();
+	o.threads = 1;
 	put(p, "secret", "s");
 	put(p, "open", "o");
-	assert_int_equal(fchmodat(p->fd, "secret", 0, 0), 0);
-	test_project_start(p, false);
+	assert_int_equal(fchmodat(p->fd, "secret", root ? 0600 : 0, 0), 0);
+	assert_int_equal(vault_capture_start(p->tree, p->fd, p->vaultfd, &o,
+					     false, &p->capture),
+			 VAULT_OK);
+	if (root)
+		(void)setfsuid(65534);
 	test_project_sync(p);
-	assert_int_equal(
-		vault_capture_each_not_kept(p->capture, count_loss, &n),
-		VAULT_OK);
-	assert_int_equal(n, 1);
+	if (root)
+		(void)setfsuid(0);
+	assert_int_equal(count_losses(p), 1);
 	assert_true(test_project_was_ever(p, "open"));
-	assert_int_equal(fchmodat(p->fd, "secret", 0600, 0), 0);
+	assert_false(test_project_was_ever(p, "secret"));
+	assert_int_equal(fchmodat(p->fd, "secret", 0644, 0), 0);
 	test_project_sync(p);
-	n = 0;
-	assert_int_equal(
-		vault_capture_each_not_kept(p->capture, count_loss, &n),
-		VAULT_OK);
-	assert_int_equal(n, 0);
+	assert_int_equal(count_losses(p), 0);
+	assert_true(test_project_was_ever(p, "secret"));
 }
 
 static void a_full_disk_pauses_and_says_so(void **state)
@@ -337,6 +348,110 @@ static void a_full_disk_pauses_and_says_so(void **state)
 	test_project_stop(p);
 	test_project_sync(p);
 	assert_int_equal(test_project_count_versions(p, "a"), 1);
+}
+
+static bool has_partial_rows(struct test_project *p, void *ctx)
+{
+	(void)ctx;
+	return test_project_node(p, "d00/f0") != 0;
+}
+
+/* Killed on the way, it goes on where it was, and what it has is listed only
+ * when it has everything. */
+static void an_interrupted_first_capture_goes_on(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_capture_options o = test_project_options();
+	struct vault_scratch_random r = vault_scratch_seed(1);
+	struct vault_buf b = VAULT_BUF_INIT;
+	struct vault_moment m;
+	uint64_t node;
+	char name[32];
+
+	vault_scratch_bytes(&r, &b, 60000);
+	for (int d = 0; d < 60; d++) {
+		for (int f = 0; f < 50; f++) {
+			snprintf(name, sizeof(name), "d%02d/f%d", d, f);
+			b.data[f]++;
+			vault_scratch_write(p->fd, name, vault_buf_span(&b));
+		}
+	}
+	vault_buf_release(&b);
+	o.batch_ms = 0;
+	assert_int_equal(vault_capture_start(p->tree, p->fd, p->vaultfd, &o,
+					     true, &p->capture),
+			 VAULT_OK);
+	test_project_wait(p, has_partial_rows, NULL);
+	test_project_stop(p);
+	test_project_reopen(p);
+	node = test_project_node(p, "d00/f0");
+	assert_int_not_equal(node, 0);
+	m = test_project_sync(p);
+	assert_int_equal(m.cause, VAULT_CAUSE_INITIAL);
+	assert_int_equal(test_project_node(p, "d00/f0"), node);
+	assert_int_equal(test_project_count_moments(p), 1);
+	test_project_expect_disk(p, m.seq);
+}
+
+static bool is_first_done(struct test_project *p, void *ctx)
+{
+	struct vault_capture_status s;
+
+	(void)ctx;
+	vault_capture_status(p->capture, &s);
+	return !s.scanning;
+}
+
+static void a_change_while_not_mounted_is_one_offline_moment(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_moment m;
+
+	put(p, "a", "one");
+	put(p, "b", "one");
+	put(p, "c", "one");
+	test_project_sync(p);
+	put(p, "a", "two");
+	assert_int_equal(renameat(p->fd, "b", p->fd, "moved"), 0);
+	assert_int_equal(unlinkat(p->fd, "c", 0), 0);
+	test_project_start(p, true);
+	test_project_wait(p, is_first_done, NULL);
+	assert_int_equal(vault_moment_latest(p->tree, &m), VAULT_OK);
+	assert_int_equal(m.cause, VAULT_CAUSE_OFFLINE);
+	assert_int_equal(test_project_count_moments(p), 2);
+	test_project_expect_disk(p, m.seq);
+}
+
+static void a_rescan_finds_what_happened_behind_the_mount(void **state)
+{
+	struct test_project *p = *state;
+
+	put(p, "a/x", "one");
+	test_project_start(p, true);
+	test_project_wait(p, is_first_done, NULL);
+	put(p, "a/x", "two");
+	put(p, "a/y", "new");
+	assert_int_equal(vault_capture_rescan(p->capture), VAULT_OK);
+	assert_int_equal(test_project_count_versions(p, "a/x"), 2);
+	assert_int_equal(test_project_count_versions(p, "a/y"), 1);
+}
+
+/* Wherever it lies, a vault never swallows itself. */
+static void a_vault_deeper_in_the_project_is_left_out(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_capture_options o = test_project_options();
+
+	vault_scratch_mkdirs(p->fd, "a");
+	assert_int_equal(renameat(p->fd, ".artvault", p->fd, "a/store"), 0);
+	o.vault_name = NULL;
+	assert_int_equal(vault_capture_start(p->tree, p->fd, p->vaultfd, &o,
+					     false, &p->capture),
+			 VAULT_OK);
+	test_project_sync(p);
+	assert_true(test_project_was_ever(p, "a"));
+	assert_false(test_project_was_ever(p, "a/store"));
+	test_project_stop(p);
 }
 
 /* A tree of random edits, compared with the disk after each round. */
@@ -408,6 +523,10 @@ int main(void)
 		T(what_is_ignored_later_stays_as_it_was),
 		T(a_file_that_may_not_be_read_is_named),
 		T(a_full_disk_pauses_and_says_so),
+		T(an_interrupted_first_capture_goes_on),
+		T(a_change_while_not_mounted_is_one_offline_moment),
+		T(a_rescan_finds_what_happened_behind_the_mount),
+		T(a_vault_deeper_in_the_project_is_left_out),
 		T(any_edits_are_found_by_a_scan),
 	};
 

@@ -375,6 +375,44 @@ static void links_made_and_edited_stay_together(void **state)
 	assert_int_equal(test_project_node(p, "a"), test_project_node(p, "b"));
 }
 
+static bool has_torn(struct test_project *p, void *ctx)
+{
+	struct vault_version v;
+
+	return vault_tree_resolve(p->tree, vault_span_str(ctx), VAULT_AT_NOW,
+				  &v) == VAULT_OK &&
+	       v.row.size > 4;
+}
+
+/* Neither fsync nor rest ever comes; after its time a state is kept. */
+static void a_file_that_never_rests_is_kept_now_and_then(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_capture_options o = test_project_options();
+	const struct timespec ts = { .tv_nsec = 5000000 };
+	char name[] = "log.exr";
+	int fd;
+
+	test_mounted_save(p, name, "base");
+	test_mounted_settle(p);
+	test_project_stop(p);
+	o.open_quiet_ms = 60000;
+	o.busy_ms = 100;
+	assert_int_equal(vault_capture_start(p->tree, p->fd, p->vaultfd, &o,
+					     true, &p->capture),
+			 VAULT_OK);
+	test_mounted_settle(p);
+	fd = test_mounted_open(p, name, false);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 4);
+	for (int i = 0; i < 4000 && !has_torn(p, name); i++) {
+		test_mounted_write(p, fd, "more ");
+		nanosleep(&ts, NULL);
+	}
+	assert_true(has_torn(p, name));
+	test_mounted_close(p, fd, name);
+	test_mounted_settle(p);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_project_teardown)
@@ -395,6 +433,7 @@ int main(void)
 		T(truncating_in_place_is_a_save),
 		T(a_file_that_stays_open_is_kept_when_it_rests),
 		T(a_shared_mapping_is_a_save),
+		T(a_file_that_never_rests_is_kept_now_and_then),
 		T(an_unfinished_copy_is_no_version),
 		T(links_made_and_edited_stay_together),
 	};

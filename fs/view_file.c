@@ -90,10 +90,12 @@ void vault_view_file_release(struct vault_view *v, struct fuse_file_info *fi)
 /* ---- reading ---- */
 
 /* Large buffers are kept: fresh pages would cost more than filling them. */
-static void *take_buffer(struct vault_view *v)
+static void *take_buffer(struct vault_view *v, size_t size)
 {
 	void *buffer = NULL;
 
+	if (size > VAULT_VIEW_READ_MAX)
+		return malloc(size);
 	pthread_mutex_lock(&v->lock);
 	if (v->n_spare_reads > 0)
 		buffer = v->spare_reads[--v->n_spare_reads];
@@ -101,12 +103,12 @@ static void *take_buffer(struct vault_view *v)
 	return buffer != NULL ? buffer : malloc(VAULT_VIEW_READ_MAX);
 }
 
-static void give_buffer(struct vault_view *v, void *buffer)
+static void give_buffer(struct vault_view *v, void *buffer, size_t size)
 {
 	const size_t room = sizeof(v->spare_reads) / sizeof(v->spare_reads[0]);
 
 	pthread_mutex_lock(&v->lock);
-	if (v->n_spare_reads < room) {
+	if (size <= VAULT_VIEW_READ_MAX && v->n_spare_reads < room) {
 		v->spare_reads[v->n_spare_reads++] = buffer;
 		buffer = NULL;
 	}
@@ -136,15 +138,13 @@ vault_err vault_view_file_read(struct vault_view *v, fuse_req_t req,
 		fuse_reply_buf(req, NULL, 0);
 		return VAULT_OK;
 	}
-	if (size > VAULT_VIEW_READ_MAX)
-		size = VAULT_VIEW_READ_MAX;
-	buffer = take_buffer(v);
+	buffer = take_buffer(v, size);
 	if (buffer == NULL)
 		return VAULT_ERR_NOMEM;
 	err = vault_content_file_read(f->content, from, buffer, size, &got);
 	if (err == VAULT_OK)
 		fuse_reply_buf(req, buffer, got);
-	give_buffer(v, buffer);
+	give_buffer(v, buffer, size);
 	return err;
 }
 

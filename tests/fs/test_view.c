@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -324,6 +326,25 @@ static void the_views_are_listed_at_the_root_alone(void **state)
 	assert_int_equal(error_of_stat(b, "a/.history"), 0);
 }
 
+static void hidden_views_are_listed_nowhere_and_found_all_the_same(void **state)
+{
+	char m[VAULT_WHEN_NAME_MAX];
+	struct vault_bed b;
+
+	(void)state;
+	vault_bed_init(&b, VAULT_VIEW_LIST_HIDDEN);
+	write_live(&b, "a/f", "x");
+	vault_bed_commit(&b, m);
+	assert_false(lists(&b, ".", ".history"));
+	assert_false(lists(&b, ".", ".timeline"));
+	assert_int_equal(count_listed(&b, "."), 1);
+	expect_text(&b, at(".history/%s/a/f", m), "x");
+	expect_text(&b, at(".timeline/a/f/%s", m), "x");
+	assert_int_equal(vault_bed_shell(&b, "test \"$(find . | wc -l)\" = 3"),
+			 0);
+	vault_bed_release(&b);
+}
+
 static void a_new_moment_is_there_at_once(void **state)
 {
 	struct vault_bed *b = *state;
@@ -578,6 +599,99 @@ static void a_large_folder_lists_each_name_once(void **state)
 	free(seen);
 }
 
+/* ---- many at once ---- */
+
+struct reader {
+	struct vault_bed *b;
+	const char *moment;
+	atomic_bool *stop;
+	unsigned rounds;
+	bool failed;
+};
+
+static bool reads(const struct vault_bed *b, const char *dir, const char *m,
+		  const char *rest, char want)
+{
+	char path[128], byte = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s%s%s", dir, m,
+		 rest[0] != 0 ? "/" : "", rest);
+	fd = openat(b->mntfd, path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	if (read(fd, &byte, 1) != 1)
+		byte = 0;
+	close(fd);
+	return byte == want || (want == 0 && byte != 0);
+}
+
+static bool walks(const struct vault_bed *b, const char *dir)
+{
+	DIR *d = fdopendir(openat(b->mntfd, dir, O_RDONLY | O_DIRECTORY));
+	struct dirent *e;
+
+	if (d == NULL)
+		return false;
+	while ((e = readdir(d)) != NULL) {
+		struct stat st;
+
+		/* All that is listed is there. */
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			break;
+	}
+	closedir(d);
+	return e == NULL;
+}
+
+static void *read_on(void *arg)
+{
+	struct reader *r = arg;
+
+	while (!atomic_load(r->stop) && !r->failed) {
+		r->failed = !reads(r->b, ".history", r->moment, "a/f", '1') ||
+			    !reads(r->b, ".history", "latest", "a/f", 0) ||
+			    !reads(r->b, "a/.history", r->moment, "f", '1') ||
+			    !reads(r->b, ".timeline/a/f", r->moment, "", '1') ||
+			    !walks(r->b, ".history") ||
+			    !walks(r->b, ".timeline/a/f");
+		r->rounds++;
+	}
+	return NULL;
+}
+
+static void readers_and_new_moments_do_not_disturb_each_other(void **state)
+{
+	enum { READERS = 4, MOMENTS = 12 };
+	struct vault_bed *b = *state;
+	struct reader readers[READERS];
+	pthread_t threads[READERS];
+	char first[VAULT_WHEN_NAME_MAX], m[VAULT_WHEN_NAME_MAX];
+	atomic_bool stop = false;
+
+	write_live(b, "a/f", "1");
+	vault_bed_commit(b, first);
+	for (size_t i = 0; i < READERS; i++) {
+		readers[i] = (struct reader){ b, first, &stop, 0, false };
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, read_on, &readers[i]),
+			0);
+	}
+	for (unsigned i = 0; i < MOMENTS; i++) {
+		write_live(b, "a/f", at("%u", 2 + i));
+		vault_bed_commit(b, m);
+		assert_int_equal(mkdirat(b->mntfd, at(".history/n%u", i), 0755),
+				 0);
+	}
+	atomic_store(&stop, true);
+	for (size_t i = 0; i < READERS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_false(readers[i].failed);
+		assert_true(readers[i].rounds > 0);
+	}
+	assert_int_equal(count_listed(b, ".timeline/a/f"), MOMENTS + 1 + 2);
+}
+
 /* ---- attributes ---- */
 
 static ssize_t get(struct vault_bed *b, const char *path, const char *name,
@@ -660,6 +774,8 @@ int main(void)
 		TEST(what_is_no_moment_is_not_there),
 		TEST(a_subfolder_lists_only_what_changed_below_it),
 		TEST(the_views_are_listed_at_the_root_alone),
+		cmocka_unit_test(
+			hidden_views_are_listed_nowhere_and_found_all_the_same),
 		TEST(a_new_moment_is_there_at_once),
 		TEST(samba_finds_its_list),
 		TEST(crawlers_find_their_markers),
@@ -669,6 +785,7 @@ int main(void)
 		TEST(bytes_come_back_however_they_are_read),
 		TEST(holes_are_still_holes),
 		TEST(a_large_folder_lists_each_name_once),
+		TEST(readers_and_new_moments_do_not_disturb_each_other),
 		TEST(a_version_says_when_it_began_and_what_it_holds),
 		TEST(a_versions_own_attributes_are_kept),
 	};

@@ -85,11 +85,10 @@ is "and says so as JSON" bash -c '"$0" check --json -C "$1" |
 av mount -f "$project" >"$work/foreground.out" 2>&1 &
 foreground=$!
 is "mount -f mounts" until_true 30 is_mounted
-pid=$(daemon_pid)
-[ -n "$pid" ] || pid=$(pgrep -f "artvault mount -f $project" | tail -n 1)
-kill -9 "$pid"
+kill -9 "$(daemon_pid)"
 is "mount -f: the real folder shows" until_true 5 shows_really
 sleep 2
 isnt "mount -f: it is not mounted again" is_mounted
-wait $foreground
+is "mount -f: it says that it ended" until_true 10 bash -c \
+	"! kill -0 $foreground"
 finish

@@ -193,15 +193,12 @@ random_file() {
 	head -c "$2" /dev/urandom >"$1"
 }
 
-# The processes of the mount: the daemon is the child, the watcher its parent.
+# The daemon of the mount: of the processes of `artvault mount`, each the child
+# of the one before, it is the last.
 daemon_pid() {
-	local pid parent
+	local pid
 	for pid in $(pgrep -f "artvault mount.*$project"); do
-		parent=$(awk '/^PPid:/ { print $2 }' "/proc/$pid/status")
-		if tr '\0' ' ' <"/proc/$parent/cmdline" |
-			grep -q "artvault mount.*$project"; then
+		pgrep -P "$pid" -f "artvault mount.*$project" >/dev/null ||
 			echo "$pid"
-			return
-		fi
-	done
+	done | head -n 1
 }

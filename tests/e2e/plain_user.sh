@@ -6,7 +6,8 @@
 need_mount
 need setpriv unshare fusermount3
 scratch
-user=54321
+# fusermount3 wants one that has a name.
+user=$(id -u nobody) || skip "there is no user nobody"
 
 # Some machines let only root open /dev/fuse. In a mount namespace of its own
 # the test has a device as Debian's udev makes it.

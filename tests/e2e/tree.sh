@@ -7,6 +7,9 @@
 need_mount
 need setfattr setfacl python3
 scratch
+# The vault is made first: it is an entry of the project's folder, whose mtime
+# is compared, too.
+av sync "$project" >/dev/null 2>&1 || fail "sync makes a vault"
 cd "$project" || exit 1
 
 mkdir -p a/b/c/d empty 'with blank' "$(printf 'new\nline')" $'caf\xc3\xa9' \

@@ -193,12 +193,11 @@ random_file() {
 	head -c "$2" /dev/urandom >"$1"
 }
 
-# The daemon of the mount: of the processes of `artvault mount`, each the child
-# of the one before, it is the last.
+# The daemon of the mount; its watcher has a single thread.
 daemon_pid() {
 	local pid
 	for pid in $(pgrep -f "artvault mount.*$project"); do
-		pgrep -P "$pid" -f "artvault mount.*$project" >/dev/null ||
-			echo "$pid"
+		[ "$(awk '/^Threads:/ { print $2 }' "/proc/$pid/status")" \
+			-le 1 ] || echo "$pid"
 	done | head -n 1
 }

@@ -84,6 +84,12 @@ vault_store_apply vault_snapshot_apply;
 /* The value of a LIVE key. INDEX. */
 VAULT_MUST_CHECK vault_err vault_tree_live_unpack(struct vault_span value,
 						  struct vault_live *out);
+/* The names of a directory in LIVE after `after`, which `it` runs over. */
+VAULT_MUST_CHECK vault_err vault_tree_live_each(struct vault_iter *it,
+						uint64_t dir,
+						struct vault_span after,
+						vault_tree_live_visit *visit,
+						void *ctx);
 /* The value of a ROW key. INDEX. */
 VAULT_MUST_CHECK vault_err vault_tree_row_unpack(struct vault_span value,
 						 struct vault_row *out);

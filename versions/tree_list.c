@@ -101,8 +101,6 @@ static vault_err each_place(struct vault_tree *t, uint64_t dir, uint64_t at,
 	uint64_t seq;
 	vault_err err;
 
-	if (after.len > VAULT_NAME_MAX)
-		after.len = VAULT_NAME_MAX;
 	if (after.len > 0)
 		start = vault_tree_key_row_past(dir, after);
 	else
@@ -137,7 +135,6 @@ static vault_err as_of(struct vault_iter *it, const struct place *p,
 	return err != VAULT_OK ? err : visit(ctx, p->name, &v);
 }
 
-/* LIVE holds no superseded rows: the present needs no stepping over. */
 struct live_walk {
 	vault_tree_visit *visit;
 	void *ctx;
@@ -151,15 +148,60 @@ static vault_err live_entry(void *ctx, struct vault_span name,
 	return w->visit(w->ctx, name, &l->version);
 }
 
+/*
+ * Has any name of the directory changed after `at`? Its own iterator: it must
+ * not be older than the one over LIVE that the answer is for.
+ */
+static vault_err changed_since(struct vault_tree *t, uint64_t dir, uint64_t at,
+			       bool *out)
+{
+	const struct vault_tree_key key =
+		vault_tree_key_pair(dir, VAULT_AT_NOW);
+	struct vault_iter *it;
+	uint64_t found, seq;
+	vault_err err;
+
+	err = vault_iter_create(t->index, VAULT_CF_TOUCHED, VAULT_SPAN_EMPTY,
+				VAULT_SPAN_EMPTY, &it);
+	if (err != VAULT_OK)
+		return err;
+	vault_iter_seek(it, vault_tree_key_span(&key));
+	err = vault_iter_error(it);
+	if (err == VAULT_OK)
+		*out = vault_iter_valid(it) &&
+		       vault_tree_key_pair_parse(vault_iter_key(it), &found,
+						 &seq) &&
+		       found == dir && seq > at;
+	vault_iter_destroy(it);
+	return err;
+}
+
+/*
+ * LIVE holds no superseded rows, and most directories are as they were long
+ * ago: where nothing changed since `at`, it is the answer, in half the time.
+ */
 vault_err vault_tree_list(struct vault_tree *t, uint64_t dir, uint64_t at,
 			  struct vault_span after, vault_tree_visit *visit,
 			  void *ctx)
 {
 	struct live_walk w = { visit, ctx };
+	struct vault_tree_cursor c;
+	bool changed = dir == VAULT_DIR_ABOVE && at != VAULT_AT_NOW;
+	vault_err err;
 
-	if (at == VAULT_AT_NOW && after.len == 0)
-		return vault_tree_live_list(t, dir, live_entry, &w);
-	return each_place(t, dir, at, after, as_of, visit, ctx);
+	if (after.len > VAULT_NAME_MAX)
+		after.len = VAULT_NAME_MAX;
+	err = vault_tree_cursor_take(t, VAULT_CF_LIVE, &c);
+	if (err != VAULT_OK)
+		return err;
+	if (at != VAULT_AT_NOW && !changed)
+		err = changed_since(t, dir, at, &changed);
+	if (err == VAULT_OK && !changed)
+		err = vault_tree_live_each(c.it, dir, after, live_entry, &w);
+	vault_tree_cursor_give(t, &c);
+	if (err == VAULT_OK && changed)
+		err = each_place(t, dir, at, after, as_of, visit, ctx);
+	return err;
 }
 
 /* The newest row; of a tombstone the row before it, with its own sequence. */

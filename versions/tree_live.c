@@ -40,32 +40,42 @@ vault_err vault_tree_live(struct vault_tree *t, uint64_t dir,
 	return err;
 }
 
-vault_err vault_tree_live_list(struct vault_tree *t, uint64_t dir,
+vault_err vault_tree_live_each(struct vault_iter *it, uint64_t dir,
+			       struct vault_span after,
 			       vault_tree_live_visit *visit, void *ctx)
 {
 	const struct vault_tree_key key =
 		vault_tree_key_live(dir, VAULT_SPAN_EMPTY);
+	const struct vault_tree_key past = vault_tree_key_row_past(dir, after);
 	const struct vault_span prefix = vault_tree_key_span(&key);
-	struct vault_tree_cursor c;
 	struct vault_live l;
 	struct vault_span k;
+	vault_err err = VAULT_OK;
+
+	vault_iter_seek(it,
+			after.len == 0 ? prefix : vault_tree_key_span(&past));
+	while (err == VAULT_OK && vault_iter_valid(it)) {
+		k = vault_iter_key(it);
+		if (!vault_span_starts(k, prefix))
+			break;
+		err = vault_tree_live_unpack(vault_iter_value(it), &l);
+		if (err == VAULT_OK)
+			err = visit(ctx, vault_span_from(k, 8), &l);
+		vault_iter_next(it);
+	}
+	return err != VAULT_OK ? err : vault_iter_error(it);
+}
+
+vault_err vault_tree_live_list(struct vault_tree *t, uint64_t dir,
+			       vault_tree_live_visit *visit, void *ctx)
+{
+	struct vault_tree_cursor c;
 	vault_err err;
 
 	err = vault_tree_cursor_take(t, VAULT_CF_LIVE, &c);
 	if (err != VAULT_OK)
 		return err;
-	vault_iter_seek(c.it, prefix);
-	while (err == VAULT_OK && vault_iter_valid(c.it)) {
-		k = vault_iter_key(c.it);
-		if (!vault_span_starts(k, prefix))
-			break;
-		err = vault_tree_live_unpack(vault_iter_value(c.it), &l);
-		if (err == VAULT_OK)
-			err = visit(ctx, vault_span_from(k, 8), &l);
-		vault_iter_next(c.it);
-	}
-	if (err == VAULT_OK)
-		err = vault_iter_error(c.it);
+	err = vault_tree_live_each(c.it, dir, VAULT_SPAN_EMPTY, visit, ctx);
 	vault_tree_cursor_give(t, &c);
 	return err;
 }

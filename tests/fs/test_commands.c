@@ -5,7 +5,10 @@
  * what it prints, what it writes, and what it exits with.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -598,10 +602,230 @@ static void ignored_says_what_and_why(void **state)
 	write_text(w, "art/.artvaultignore", "*.bak\n");
 	OK(w, "ignored", "-C", "art", "hero.psd", "x.bak");
 	assert_non_null(strstr(out(w), "hero.psd: kept"));
-	assert_non_null(strstr(out(w), "x.bak: left out"));
+	assert_non_null(strstr(out(w), "x.bak: left out: a rule"));
+	OK(w, "ignored", "-C", "art", "chars", ".");
+	assert_non_null(strstr(out(w), "chars: kept"));
+	run(w, "ignored", "-C", "art", "../x", "hero.psd", NULL);
+	expect_code(w, 1);
+	assert_non_null(strstr(out(w), "hero.psd: kept"));
+}
+
+/* ---- for people ---- */
+
+static void people_get_lines_of_text(void **state)
+{
+	struct world *w = *state;
+
+	OK(w, "snapshot", "-C", "art", "-m", "for Ana\x1b[31m", "--tag",
+	   "client", "review");
+	OK(w, "snapshot", "-C", "art", "second-name");
+	OK(w, "log", "-C", "art");
+	assert_non_null(strstr(out(w), "review #client  for Ana\\x1B[31m"));
+	assert_non_null(strstr(out(w), "; second-name"));
+	assert_null(strchr(out(w), 0x1b));
+	OK(w, "status", "-C", "art");
+	assert_non_null(strstr(out(w), "vault size"));
+	assert_non_null(strstr(out(w), "ratio"));
+	OK(w, "check", "-C", "art");
+	assert_string_equal(out(w), "clean\n");
+}
+
+static void every_kind_of_entry_is_listed(void **state)
+{
+	struct world *w = *state;
+	const json_t *e;
+	json_t *d;
+	size_t i;
+
+	vault_scratch_mkdirs(w->s.fd, "art/kinds");
+	assert_int_equal(mkfifoat(w->s.fd, "art/kinds/fifo", 0600), 0);
+	assert_int_equal(symlinkat("nowhere", w->s.fd, "art/kinds/link"), 0);
+	write_text(w, "art/kinds/tool", "#!");
+	assert_int_equal(fchmodat(w->s.fd, "art/kinds/tool", 07755, 0), 0);
+	OK(w, "sync", "art");
+	OK(w, "ls", "-C", "art", "latest", "kinds");
+	assert_non_null(strstr(out(w), "prw-------"));
+	assert_non_null(strstr(out(w), "lrwxrwxrwx"));
+	assert_non_null(strstr(out(w), "-rwsr-sr-t"));
+	OK(w, "ls", "-C", "art", "--json", "latest", "kinds");
+	d = json_of(w);
+	json_array_foreach(d, i, e)
+	{
+		static const char *const types[] = { "fifo", "symlink",
+						     "file" };
+
+		assert_string_equal(text_of(e, "type"), types[i]);
+		assert_string_equal(text_of(e, "name"), i == 0	 ? "fifo"
+							: i == 1 ? "link"
+								 : "tool");
+	}
+	assert_int_equal(json_array_size(d), 3);
+	json_decref(d);
+	FAILS(w, 1, "regular", "cat", "-C", "art", "latest", "kinds/link");
+	FAILS(w, 1, "regular", "cat", "-C", "art", "latest", "kinds/fifo");
+}
+
+/* Run on a terminal; what the terminal saw. */
+static int run_on_terminal(struct world *w, struct vault_buf *seen, ...)
+{
+	char *argv[10] = { (char[]){ "artvault" } };
+	char piece[512];
+	va_list args;
+	int status;
+	pid_t pid;
+	ssize_t n;
+	int fd;
+
+	va_start(args, seen);
+	for (int i = 1; i < 9 && (argv[i] = va_arg(args, char *)) != NULL;)
+		i++;
+	va_end(args);
+	pid = forkpty(&fd, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (chdir(w->s.path) == 0)
+			execv(ARTVAULT, argv);
+		_exit(99);
+	}
+	vault_buf_clear(seen);
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		assert_int_equal(
+			vault_buf_append(seen, vault_span(piece, (size_t)n)),
+			VAULT_OK);
+	close(fd);
+	assert_non_null(vault_buf_cstr(seen));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+static void a_terminal_sees_how_far_it_is(void **state)
+{
+	struct vault_buf seen = VAULT_BUF_INIT;
+	struct world *w = *state;
+	char name[64];
+
+	for (int i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "art/many/%d", i);
+		write_text(w, name, name);
+	}
+	assert_int_equal(run_on_terminal(w, &seen, "sync", "art", NULL), 0);
+	assert_non_null(strstr((char *)seen.data, "\r["));
+	assert_non_null(strstr((char *)seen.data, "###] 1,5"));
+	assert_non_null(strstr((char *)seen.data, " files"));
+	assert_int_equal(
+		run_on_terminal(w, &seen, "check", "--data", "-C", "art", NULL),
+		0);
+	assert_non_null(strstr((char *)seen.data, "clean"));
+	assert_int_equal(run_on_terminal(w, &seen, "snapshot", "-C", "art",
+					 "named", NULL),
+			 0);
+	vault_buf_release(&seen);
+}
+
+static void watching_goes_on_until_interrupted(void **state)
+{
+	char *argv[] = { (char[]){ "artvault" },
+			 (char[]){ "status" },
+			 (char[]){ "--watch" },
+			 (char[]){ "--json" },
+			 (char[]){ "-C" },
+			 (char[]){ "art" },
+			 NULL };
+	struct world *w = *state;
+	int status;
+	pid_t pid;
+
+	pid = ran_start(&w->s, argv);
+	usleep(1500000);
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+	kill(pid, SIGINT);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void an_interrupted_restore_leaves_nothing_behind(void **state)
+{
+	char *argv[] = { (char[]){ "artvault" }, (char[]){ "restore" },
+			 (char[]){ "-C" },	 (char[]){ "art" },
+			 (char[]){ "--at" },	 (char[]){ "latest" },
+			 (char[]){ "--to" },	 (char[]){ "to/all" },
+			 (char[]){ "." },	 NULL };
+	struct world *w = *state;
+	char name[64];
+	int status;
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "art/many/%d", i);
+		write_text(w, name, name);
+	}
+	OK(w, "sync", "art");
+	vault_scratch_mkdirs(w->s.fd, "to");
+	for (int n = 0; n < 12; n++) {
+		const pid_t pid = ran_start(&w->s, argv);
+
+		usleep((useconds_t)n * 25000);
+		kill(pid, n % 2 == 0 ? SIGINT : SIGTERM);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		/* Whole, or not at all, and no temporary name either. */
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			vault_scratch_remove(w->s.fd, "to/all");
+		assert_int_equal(unlinkat(w->s.fd, "to", AT_REMOVEDIR), 0);
+		vault_scratch_mkdirs(w->s.fd, "to");
+	}
 }
 
 /* ---- vaults ---- */
+
+static void without_room_nothing_is_kept_and_all_say_so(void **state)
+{
+	struct world *w = *state;
+	struct vault_buf config = VAULT_BUF_INIT;
+
+	vault_scratch_read(w->s.fd, "art/.artvault/config", &config);
+	assert_int_equal(vault_buf_append_str(&config, "min_free=1000T\n"),
+			 VAULT_OK);
+	vault_scratch_write(w->s.fd, "art/.artvault/config",
+			    vault_buf_span(&config));
+	vault_buf_release(&config);
+	write_text(w, "art/hero.psd", "three");
+	FAILS(w, 1, "paused", "sync", "art");
+	FAILS(w, 1, "paused", "snapshot", "-C", "art", "named");
+	FAILS(w, 1, "paused", "restore", "-C", "art", "--at", w->first,
+	      "--replace", "hero.psd");
+	expect_text(w, "art/hero.psd", "three");
+	OK(w, "cat", "-C", "art", "latest", "hero.psd");
+}
+
+static void a_vault_of_somebody_else_is_refused_by_name(void **state)
+{
+	struct world *w = *state;
+	char command[1400];
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(w->s.path, 0755), 0);
+	snprintf(command, sizeof(command),
+		 "setpriv --reuid 4321 --regid 4321 --clear-groups %s -C "
+		 "%s/art log 2>%s/err",
+		 ARTVAULT, w->s.path, w->s.path);
+	assert_int_equal(system(command) >> 8, 1);
+	vault_scratch_read(w->s.fd, "err", &w->ran.err);
+	assert_non_null(vault_buf_cstr(&w->ran.err));
+	assert_non_null(strstr(err(w), ".artvault"));
+	assert_non_null(strstr(err(w), "ermission denied"));
+}
+
+static void what_is_not_mounted_is_not_unmounted(void **state)
+{
+	struct world *w = *state;
+
+	FAILS(w, 1, "not mounted", "-C", "art", "unmount");
+	FAILS(w, 1, "art", "unmount", "art");
+	FAILS(w, 1, "none", "-C", "none", "unmount", "art");
+	FAILS(w, 1, "none", "-C", "none", "mount", "art");
+	FAILS(w, 1, "none", "mount", "none");
+}
 
 static void a_vault_anywhere_else_does_as_well(void **state)
 {
@@ -677,6 +901,15 @@ static void check_is_clean_then_repairable_then_lost(void **state)
 	}
 	assert_true(seen);
 	json_decref(d);
+	run(w, "check", "--data", "-C", "art", NULL);
+	expect_code(w, 2);
+	assert_non_null(strstr(out(w), "lost: big.psd"));
+	assert_non_null(strstr(out(w), "damaged"));
+	run(w, "restore", "-C", "art", "--at", "latest", ".", "--to", "part",
+	    NULL);
+	expect_code(w, 1);
+	expect_text(w, "part/hero.psd", "hero two, longer");
+	assert_false(vault_scratch_exists(w->s.fd, "part/big.psd"));
 	/* No byte of it comes out wrong, and the others are untouched. */
 	FAILS(w, 1, "big.psd", "cat", "-C", "art", "latest", "big.psd");
 	OK(w, "cat", "-C", "art", w->first, "hero.psd");
@@ -748,6 +981,14 @@ int main(void)
 		TEST(a_removed_name_comes_back),
 		TEST(status_has_its_members),
 		TEST(ignored_says_what_and_why),
+		TEST(people_get_lines_of_text),
+		TEST(every_kind_of_entry_is_listed),
+		TEST(a_terminal_sees_how_far_it_is),
+		TEST(watching_goes_on_until_interrupted),
+		TEST(an_interrupted_restore_leaves_nothing_behind),
+		TEST(without_room_nothing_is_kept_and_all_say_so),
+		TEST(a_vault_of_somebody_else_is_refused_by_name),
+		TEST(what_is_not_mounted_is_not_unmounted),
 		TEST(a_vault_anywhere_else_does_as_well),
 		TEST(without_a_vault_the_way_on_is_named),
 		TEST(check_is_clean_then_repairable_then_lost),

@@ -157,6 +157,8 @@ static void commands_run_in_the_daemon(void **state)
 	assert_true(json_is_true(json_object_get(d, "mounted")));
 	assert_int_equal(json_array_size(json_object_get(d, "shadowed")), 2);
 	json_decref(d);
+	OK(w, "-C", "art", "status");
+	assert_non_null(strstr(out(w), "  other/.diff\n"));
 	OK(w, "-C", "art/chars", "cat", "latest", "bob.txt");
 	assert_string_equal(out(w), "bob one");
 	vault_scratch_write_str(w->s.fd, "art/hero.psd", "hero two");

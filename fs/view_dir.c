@@ -109,6 +109,9 @@ static vault_err find_item(struct vault_view *v,
 	struct vault_version version;
 	vault_err err;
 
+	if (item->kind == VAULT_VIEW_PAST && !past)
+		return vault_view_history_moment(v, n, then, item->seq,
+						 !item->given, out);
 	if (item->kind != VAULT_VIEW_VERSION)
 		return vault_view_dir_find(
 			v, n,

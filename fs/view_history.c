@@ -116,24 +116,17 @@ static bool own_name(const struct vault_view_node *parent,
 	return vault_span_equal(name, vault_span_str(text));
 }
 
-/* The directory as of the moment that `name` means. */
-static vault_err find_moment(struct vault_view *v,
-			     const struct vault_view_node *parent,
-			     struct vault_span name,
-			     struct vault_view_found *out)
+vault_err vault_view_history_moment(struct vault_view *v,
+				    const struct vault_view_node *parent,
+				    struct vault_span name, uint64_t seq,
+				    bool fixed, struct vault_view_found *out)
 {
 	struct vault_view_key key = { .kind = VAULT_VIEW_PAST };
 	struct vault_version dir;
-	struct vault_moment m;
 	struct below b;
 	vault_err err;
 
-	err = vault_when_resolve(v->tree, name, (int64_t)time(NULL), &m);
-	if (err == VAULT_ERR_SYNTAX || err == VAULT_ERR_INVALID)
-		err = VAULT_ERR_NOT_FOUND;
-	if (err == VAULT_OK)
-		err = vault_tree_resolve(v->tree, parent->key.path, m.seq,
-					 &dir);
+	err = vault_tree_resolve(v->tree, parent->key.path, seq, &dir);
 	if (err == VAULT_ERR_NOT_DIR ||
 	    (err == VAULT_OK && dir.row.kind != VAULT_KIND_DIR))
 		err = VAULT_ERR_NOT_FOUND;
@@ -141,15 +134,33 @@ static vault_err find_moment(struct vault_view *v,
 		return err;
 	err = below_init(&b, parent, name, VAULT_SPAN_EMPTY);
 	key.dir = dir.row.node;
-	key.seq = m.seq;
+	key.seq = seq;
 	key.where = vault_buf_span(&b.where);
 	key.path = parent->key.path;
 	if (err == VAULT_OK)
 		err = vault_view_core_found(
 			v, &key, parent->ino, &dir.row, NULL,
-			own_name(parent, name, &m) ? VAULT_VIEW_FOREVER : 0,
-			out);
+			fixed ? VAULT_VIEW_FOREVER : 0, out);
 	below_release(&b);
+	return err;
+}
+
+/* The directory as of the moment that `name` means. */
+static vault_err find_moment(struct vault_view *v,
+			     const struct vault_view_node *parent,
+			     struct vault_span name,
+			     struct vault_view_found *out)
+{
+	struct vault_moment m;
+	vault_err err;
+
+	err = vault_when_resolve(v->tree, name, (int64_t)time(NULL), &m);
+	if (err == VAULT_ERR_SYNTAX || err == VAULT_ERR_INVALID)
+		err = VAULT_ERR_NOT_FOUND;
+	if (err == VAULT_OK)
+		err = vault_view_history_moment(v, parent, name, m.seq,
+						own_name(parent, name, &m),
+						out);
 	return err;
 }
 
@@ -285,7 +296,14 @@ static vault_err list_moment(void *ctx, const struct vault_moment *m)
 
 static vault_err list_snapshot(void *ctx, const struct vault_snapshot *s)
 {
-	return list_moment_dir(ctx, vault_buf_span(&s->name), s->seq);
+	struct listing *l = ctx;
+	const size_t n = l->list->n;
+	vault_err err;
+
+	err = list_moment_dir(l, vault_buf_span(&s->name), s->seq);
+	if (l->list->n > n)
+		l->list->items[n].given = true;
+	return err;
 }
 
 static vault_err list_markers(struct listing *l)

@@ -22,6 +22,15 @@ VAULT_MUST_CHECK vault_err vault_view_history_find(
 	struct vault_view *v, const struct vault_view_node *parent,
 	struct vault_span name, struct vault_view_found *out);
 
+/*
+ * The directory of `parent`, a HISTORY or GMT, as of moment `seq`, under the
+ * name it was listed with; `fixed` says that the name will always mean it.
+ */
+VAULT_MUST_CHECK vault_err vault_view_history_moment(
+	struct vault_view *v, const struct vault_view_node *parent,
+	struct vault_span name, uint64_t seq, bool fixed,
+	struct vault_view_found *out);
+
 /* The entries of a HISTORY, GMT or PAST, without "." and "..". */
 VAULT_MUST_CHECK vault_err
 vault_view_history_list(struct vault_view *v, const struct vault_view_node *n,

@@ -45,6 +45,7 @@ vault_err vault_view_list_add(struct vault_view_list *l, struct vault_span name,
 {
 	struct vault_view_list_item item = {
 		.ino = vault_view_nodes_ino(key),
+		.seq = key->seq,
 		.type = type,
 		.kind = key->kind,
 	};

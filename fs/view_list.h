@@ -2,6 +2,7 @@
 #ifndef VAULT_FS_VIEW_LIST_H
 #define VAULT_FS_VIEW_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,13 +19,14 @@
  */
 struct vault_view_list_item {
 	uint64_t ino;
-	/* VERSION: its record; the name it had is `then`. */
+	/* VERSION: its record, the name it had is `then`; PAST: the moment. */
 	uint64_t dir;
 	uint64_t seq;
 	size_t name; /* offset of a terminated string in `names` */
 	size_t then; /* the same as `name` for most */
 	mode_t type; /* S_IFMT bits */
 	enum vault_view_kind kind;
+	bool given; /* a name somebody gave, which may be taken away again */
 };
 
 struct vault_view_list {

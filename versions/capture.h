@@ -47,7 +47,8 @@ struct vault_capture_options {
 	unsigned threads;	   /* readers; 0: one a core */
 	const char *vault_name; /* name of the vault in the project's root, or
 				    NULL when it lies elsewhere */
-	/* A moment was committed; called from an engine thread. May be NULL. */
+	/* A listed moment was committed; called from the thread that did it,
+	 * which may be that of a sync. Must not sync. May be NULL. */
 	void (*on_moment)(void *ctx, const struct vault_moment *m);
 	void *on_moment_ctx;
 };

@@ -123,6 +123,39 @@ static void what_is_not_synced_yet_can_be_read(void **state)
 	vault_store_close(s);
 }
 
+/* So many that their places go to the index before any entry does. */
+static void a_huge_content_does_not_fill_the_memory(void **state)
+{
+	enum { N = 18000 };
+	struct vault_store_options o = vault_toy_options();
+	struct vault_scratch *d = *state;
+	struct vault_store *s;
+	struct vault_id id;
+	char text[16];
+
+	o.pack_size = 512 << 10;
+	s = vault_toy_open(d->fd, &o);
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(text, sizeof(text), "chunk %u", i);
+		assert_int_equal(vault_toy_put(s, vault_span_str(text), &id),
+				 VAULT_OK);
+	}
+	for (unsigned again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < N; i += 7) {
+			snprintf(text, sizeof(text), "chunk %u", i);
+			id = vault_digest_id(vault_records_secret(s), 0,
+					     vault_span_str(text));
+			assert_int_equal(
+				vault_toy_get(s, &id, vault_span_str(text)),
+				VAULT_OK);
+		}
+		assert_int_equal(check(s, false).all, 0);
+		vault_store_close(s);
+		s = vault_toy_open(d->fd, &o);
+	}
+	vault_store_close(s);
+}
+
 /* Of two records with one id, the later counts, then and after a rebuild. */
 static void the_later_record_counts(void **state)
 {
@@ -381,6 +414,50 @@ static void an_entry_that_is_refused_is_reported_and_passed_over(void **state)
 	apply_answer = VAULT_OK;
 }
 
+static unsigned index_errors;
+
+static vault_err old_index_apply(void *ctx, struct vault_index *index,
+				 struct vault_batch *batch,
+				 const struct vault_entry *e)
+{
+	if (index_errors > 0) {
+		index_errors--;
+		return VAULT_ERR_INDEX;
+	}
+	return vault_toy_apply(ctx, index, batch, e);
+}
+
+/* The layer above finds that the index cannot take an entry: built anew. */
+static void an_index_that_cannot_take_an_entry_is_replaced(void **state)
+{
+	struct vault_store_options o = vault_toy_options();
+	struct vault_scratch *d = *state;
+	struct vault_store *s = NULL;
+
+	s = vault_toy_open(d->fd, NULL);
+	vault_toy_set(s, "a", "1");
+	vault_store_close(s);
+	vault_scratch_copy_tree(d->fd, "index", "old");
+	s = vault_toy_open(d->fd, NULL);
+	put(s, 1);
+	vault_toy_set(s, "b", "2");
+	vault_store_close(s);
+	vault_scratch_remove(d->fd, "index");
+	assert_int_equal(rename(vault_scratch_path(d, "old"),
+				vault_scratch_path(d, "index")),
+			 0);
+	o.apply = old_index_apply;
+	index_errors = 1;
+	assert_int_equal(vault_store_open(d->fd, &o, &s), VAULT_OK);
+	assert_true(vault_store_was_rebuilt(s));
+	assert_int_equal(vault_store_damage(s), 0);
+	assert_true(vault_toy_has(s, "a", "1"));
+	assert_true(vault_toy_has(s, "b", "2"));
+	assert_int_equal(get(s, 1), VAULT_OK);
+	assert_int_equal(check(s, true).all, 0);
+	vault_store_close(s);
+}
+
 static void a_vault_with_senseless_params_is_not_made(void **state)
 {
 	struct vault_scratch *d = *state;
@@ -546,6 +623,8 @@ int main(void)
 		TEST(more_packs_than_descriptors_are_kept_open),
 		TEST(what_is_not_synced_yet_can_be_read),
 		TEST(the_later_record_counts),
+		TEST(a_huge_content_does_not_fill_the_memory),
+		TEST(an_index_that_cannot_take_an_entry_is_replaced),
 		TEST(an_unreadable_sector_costs_what_lies_in_it),
 		TEST(a_sync_that_cannot_be_repaired_ends_writing_only),
 		TEST(a_failed_sync_moves_records_under_their_readers),

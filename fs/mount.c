@@ -243,7 +243,7 @@ static int in_background(struct mounting *m, const struct vault_watch_job *job)
 		setsid();
 		if (chdir("/") != 0)
 			_exit(1);
-		_exit(vault_watch_run(job, readyfd[1]));
+		exit(vault_watch_run(job, readyfd[1]));
 	}
 	close(readyfd[1]);
 	code = wait_ready(m, readyfd[0]);

@@ -145,13 +145,14 @@ static bool start(const struct vault_watch_job *job, int readyfd, bool aside,
 
 	if (pipe2(pipefd, O_CLOEXEC) != 0)
 		return false;
+	fflush(NULL); /* what waits to be printed is printed once */
 	*pid = fork();
 	if (*pid == 0) {
 		close(pipefd[0]);
 		if (readyfd >= 0)
 			close(readyfd);
 		heed_signals();
-		_exit(job->daemon(job->ctx, pipefd[1], aside));
+		exit(job->daemon(job->ctx, pipefd[1], aside));
 	}
 	close(pipefd[1]);
 	if (*pid < 0) {
@@ -255,6 +256,7 @@ pid_t vault_watch_beside(const struct vault_watch_job *job, int *watcherfd)
 
 	if (pipe2(pipefd, O_CLOEXEC) != 0)
 		return -1;
+	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
 		close(pipefd[1]);

@@ -434,7 +434,7 @@ static void threads_that_rename_and_unlink_break_nothing(void **state)
 	struct worker k[THREADS];
 
 	for (int i = 0; i < 3; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "t%d", i);
 		vault_scratch_mkdirs(w->sides[0].root, name);
@@ -451,7 +451,7 @@ static void threads_that_rename_and_unlink_break_nothing(void **state)
 			fail_msg("thread %d: %s", (int)i, k[i].wrong);
 	}
 	for (int i = 0; i < 3; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "t%d", i);
 		vault_scratch_remove(w->sides[0].root, name);

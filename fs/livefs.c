@@ -2,9 +2,11 @@
 #include "fs/livefs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/livefs_ops.h"
@@ -213,13 +215,44 @@ out:
 	vault_buf_release(&path);
 }
 
+/* Those that are still there. */
+static vault_err append_present(const struct vault_livefs *l,
+				struct vault_span lines, struct vault_buf *out)
+{
+	struct vault_buf path = VAULT_BUF_INIT;
+	vault_err err = VAULT_OK;
+
+	while (err == VAULT_OK && lines.len > 0) {
+		const uint8_t *end = memchr(lines.data, '\n', lines.len);
+		const size_t len = (size_t)(end - lines.data);
+		struct stat st;
+
+		vault_buf_clear(&path);
+		err = vault_buf_append(&path, vault_span(lines.data, len));
+		if (err == VAULT_OK && vault_buf_cstr(&path) == NULL)
+			err = VAULT_ERR_NOMEM;
+		if (err == VAULT_OK &&
+		    fstatat(l->projectfd, (const char *)path.data, &st,
+			    AT_SYMLINK_NOFOLLOW) == 0)
+			err = vault_buf_append(out,
+					       vault_span(lines.data, len + 1));
+		lines = vault_span_from(lines, len + 1);
+	}
+	vault_buf_release(&path);
+	return err;
+}
+
 vault_err vault_livefs_shadowed(struct vault_livefs *l, struct vault_buf *out)
 {
+	struct vault_buf copy = VAULT_BUF_INIT;
 	vault_err err;
 
 	pthread_mutex_lock(&l->lock);
-	err = vault_buf_append(out, vault_buf_span(&l->shadowed));
+	err = vault_buf_append(&copy, vault_buf_span(&l->shadowed));
 	pthread_mutex_unlock(&l->lock);
+	if (err == VAULT_OK)
+		err = append_present(l, vault_buf_span(&copy), out);
+	vault_buf_release(&copy);
 	return err;
 }
 

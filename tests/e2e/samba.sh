@@ -41,7 +41,8 @@ cat >"$work/samba/smb.conf" <<CONF
     shadow:localtime = no
     veto files = /.history/.diff/.layers/.timeline/
 CONF
-smbd -F --no-process-group -s "$work/samba/smb.conf" </dev/null \
+# When it ends, smbd ends its whole process group: it gets one of its own.
+setsid smbd -F --no-process-group -s "$work/samba/smb.conf" </dev/null \
 	>"$work/samba/out" 2>&1 &
 smbd=$!
 trap 'kill $smbd 2>/dev/null; wait $smbd 2>/dev/null; cleanup' EXIT

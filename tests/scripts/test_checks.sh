@@ -78,7 +78,7 @@ refuses "two files of one name" scripts/check-layers
 symbols() {
 	fresh_tree
 	mkdir -p build/store/CMakeFiles/vault_store.dir
-	touch store/oil.h
+	touch store/oil.h "store/$1"
 	echo "$2" | gcc -fPIC -x c -c -o \
 		"build/store/CMakeFiles/vault_store.dir/$1.o" -
 	scripts/check-symbols build

@@ -87,11 +87,14 @@ static vault_err read_secret(const struct vault_io *io, int dirfd,
 								 : VAULT_OK;
 }
 
+/* The zone is for people to set: packs only remember the last one known. */
 static bool same_config(const struct vault_params *a,
 			const struct vault_params *b)
 {
 	return memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0 &&
-	       memcmp(&a->shown, &b->shown, sizeof(a->shown)) == 0;
+	       a->shown.chunk_min == b->shown.chunk_min &&
+	       a->shown.chunk_avg == b->shown.chunk_avg &&
+	       a->shown.chunk_max == b->shown.chunk_max;
 }
 
 static bool same_secret(const struct vault_params *a,
@@ -121,13 +124,16 @@ static void repair_files(const struct vault_io *io, int dirfd,
 	}
 }
 
-/* The packs' own params, else those of the files. */
+/* The packs' own params with the config's zone, else those of the files. */
 static vault_err decide(const struct small_files *f,
 			const struct vault_survey *survey,
 			struct vault_params *out)
 {
 	if (survey->params_known) {
 		*out = survey->params;
+		if (f->has_config && same_config(&f->params, out))
+			memcpy(out->shown.zone, f->params.shown.zone,
+			       sizeof(out->shown.zone));
 		return VAULT_OK;
 	}
 	if (survey->n_packs > 0 && f->has_config && f->has_secret) {

@@ -24,6 +24,10 @@
 /* How long sync waits for files that are just being closed. */
 #define SETTLE_MS 40
 #define SETTLE_STEP_MS 2
+/* Who opened a file before the mount was there writes to it unseen. A program
+ * that saves across the death of a daemon does: so long after a start, sync
+ * looks at the whole project. */
+#define UNSEEN_MS 60000
 
 const struct vault_capture_options vault_capture_options_default = {
 	.quiet_ms = 2000,
@@ -358,7 +362,8 @@ static vault_err set_up(struct vault_capture *c,
 	c->vault_dev = st.backing.dev;
 	c->vault_ino = st.backing.ino;
 	read_old_dev(c);
-	c->last_scan_ms = vault_engine_now();
+	c->started_ms = vault_engine_now();
+	c->last_scan_ms = c->started_ms;
 	return vault_ignore_load(c->projectfd, &c->ignore);
 }
 
@@ -500,6 +505,16 @@ static void settle_writers(struct vault_capture *c)
 		nanosleep(&step, NULL);
 }
 
+/* What is held is older than what the disk has now. */
+static vault_err scan_unseen(struct vault_capture *c, enum vault_cause cause)
+{
+	vault_err err = vault_hold_commit_all(c);
+
+	if (err == VAULT_OK)
+		err = scan(c, cause, true);
+	return err;
+}
+
 static vault_err do_sync(struct vault_capture *c, enum vault_cause cause,
 			 const struct report *r)
 {
@@ -512,6 +527,8 @@ static vault_err do_sync(struct vault_capture *c, enum vault_cause cause,
 		err = scan(c, cause, true);
 	else if (!atomic_load(&c->first_done) || c->dirty.overflow)
 		err = scan(c, VAULT_CAUSE_OFFLINE, true);
+	else if (vault_engine_now() - c->started_ms < UNSEEN_MS)
+		err = scan_unseen(c, cause);
 	if (err == VAULT_OK)
 		err = sync_dirty(c, cause, r);
 	return err;

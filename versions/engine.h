@@ -77,6 +77,7 @@ struct vault_capture {
 	bool rescan_wanted;	  /* the rules changed, or names were lost */
 	int64_t rescan_at_ms;	  /* not before */
 	int64_t last_scan_ms;
+	int64_t started_ms;
 
 	pthread_mutex_t work;
 	struct vault_soft_row *soft;

@@ -133,6 +133,34 @@ static void a_deleted_index_is_rebuilt_the_same(void **state)
 	vault_buf_release(&after);
 }
 
+/* People may set it; the packs go on saying what they were made with. */
+static void the_zone_of_the_config_counts(void **state)
+{
+	static const char line[] = "zone=UTC";
+	struct vault_scratch *scratch = *state;
+	struct vault_buf text = VAULT_BUF_INIT;
+	struct vault_store *s;
+	const uint8_t *at;
+
+	s = vault_toy_open(scratch->fd, NULL);
+	vault_store_close(s);
+	vault_scratch_read(scratch->fd, "config", &text);
+	at = memmem(text.data, text.len, line, strlen(line));
+	assert_non_null(at);
+	vault_scratch_patch(scratch->fd, "config", (uint64_t)(at - text.data),
+			    vault_span_str("zone=NZ#"));
+	for (int i = 0; i < 2; i++) {
+		s = vault_toy_open(scratch->fd, NULL);
+		assert_string_equal(vault_store_params(s)->zone, "NZ#");
+		vault_store_close(s);
+	}
+	vault_scratch_remove(scratch->fd, "config");
+	s = vault_toy_open(scratch->fd, NULL);
+	assert_string_equal(vault_store_params(s)->zone, "UTC");
+	vault_store_close(s);
+	vault_buf_release(&text);
+}
+
 static void only_one_may_have_it_open(void **state)
 {
 	const struct vault_store_options options = vault_toy_options();
@@ -228,6 +256,7 @@ int main(void)
 		TEST(a_new_vault_has_its_files_and_opens),
 		TEST(what_was_appended_is_there_after_reopening),
 		TEST(a_deleted_index_is_rebuilt_the_same),
+		TEST(the_zone_of_the_config_counts),
 		TEST(only_one_may_have_it_open),
 		TEST(a_sound_vault_checks_clean),
 		TEST(a_row_too_many_or_too_few_is_found),

@@ -165,7 +165,7 @@ static void what_cannot_be_copied_is_named(void **state)
 static void several_states_come_in_their_order(void **state)
 {
 	struct test_project *p = *state;
-	char text[16];
+	char text[32];
 
 	for (int i = 0; i < 4; i++) {
 		snprintf(text, sizeof(text), "state %d", i);

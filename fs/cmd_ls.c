@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/json.h"
+#include "versions/path.h"
 #include "versions/when.h"
 
 static const struct argp_option options[] = {
@@ -129,16 +130,6 @@ static vault_err on_entry(void *ctx, struct vault_span name,
 	return VAULT_OK;
 }
 
-static struct vault_span last_name(struct vault_span path)
-{
-	const uint8_t *slash =
-		path.len > 0 ? memrchr(path.data, '/', path.len) : NULL;
-
-	return slash == NULL
-		       ? path
-		       : vault_span_from(path, (size_t)(slash - path.data) + 1);
-}
-
 static vault_err list(struct listing *l, struct vault_span path, uint64_t at)
 {
 	struct vault_tree *t = l->env->project->tree;
@@ -151,7 +142,7 @@ static vault_err list(struct listing *l, struct vault_span path, uint64_t at)
 	if (err != VAULT_OK)
 		return err;
 	if (v.row.kind != VAULT_KIND_DIR)
-		return on_entry(l, last_name(path), &v);
+		return on_entry(l, vault_path_name(path), &v);
 	return vault_tree_list(t, v.row.node, at, VAULT_SPAN_EMPTY, on_entry,
 			       l);
 }

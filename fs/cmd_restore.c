@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/live_writer.h"
+#include "versions/path.h"
 #include "versions/when.h"
 
 enum {
@@ -78,16 +79,6 @@ static bool is_partial(const struct restore *r, vault_err err)
 	       (err == VAULT_ERR_CORRUPT || err == VAULT_ERR_DANGLING);
 }
 
-static struct vault_span last_name(struct vault_span path)
-{
-	const uint8_t *slash =
-		path.len > 0 ? memrchr(path.data, '/', path.len) : NULL;
-
-	return slash == NULL
-		       ? path
-		       : vault_span_from(path, (size_t)(slash - path.data) + 1);
-}
-
 /* ---- --to DEST ---- */
 
 /* The project itself has no name in itself: its folder's serves. */
@@ -99,7 +90,7 @@ static const char *own_name(struct restore *r)
 	if (r->path.len == 0)
 		return slash != NULL && slash[1] != '\0' ? slash + 1
 							 : "project";
-	return (const char *)last_name(vault_buf_span(&r->path)).data;
+	return (const char *)vault_path_name(vault_buf_span(&r->path)).data;
 }
 
 static int restore_to(struct restore *r, const char *dest)
@@ -131,8 +122,8 @@ static vault_err beside_name(const struct restore *r, struct vault_buf *out)
 	char moment[VAULT_WHEN_NAME_MAX];
 
 	vault_when_name(r->moment.time, moment);
-	return vault_restore_beside_name(last_name(vault_buf_span(&r->path)),
-					 moment, out);
+	return vault_restore_beside_name(
+		vault_path_name(vault_buf_span(&r->path)), moment, out);
 }
 
 static int say_where(struct restore *r, struct vault_span dir,
@@ -153,7 +144,7 @@ static int say_where(struct restore *r, struct vault_span dir,
 static int restore_live(struct restore *r, struct vault_span name, bool replace)
 {
 	const struct vault_span path = vault_buf_span(&r->path);
-	const struct vault_span last = last_name(path);
+	const struct vault_span last = vault_path_name(path);
 	const struct vault_span dir = vault_span(
 		path.data, path.len == last.len ? 0 : path.len - last.len - 1);
 	struct vault_live_writer *w = NULL;
@@ -201,7 +192,7 @@ static int restore_replace(struct restore *r)
 {
 	if (vault_command_sync(r->env, VAULT_CAUSE_RESTORE, NULL) != VAULT_OK)
 		return VAULT_EXIT_FAILED;
-	return restore_live(r, last_name(vault_buf_span(&r->path)), true);
+	return restore_live(r, vault_path_name(vault_buf_span(&r->path)), true);
 }
 
 /* ---- the command ---- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "versions/path.h"
 #include "versions/when.h"
 
 void vault_timeline_place_release(struct vault_timeline_place *p)
@@ -25,25 +26,9 @@ void vault_timeline_release(struct vault_timeline *t)
 	*t = VAULT_TIMELINE_INIT;
 }
 
-/* The last name of a path, and what is before it. */
-static struct vault_span last_name(struct vault_span path,
-				   struct vault_span *parent)
-{
-	const uint8_t *slash =
-		path.len == 0 ? NULL : memrchr(path.data, '/', path.len);
-
-	if (slash == NULL) {
-		*parent = VAULT_SPAN_EMPTY;
-		return path;
-	}
-	*parent = vault_span(path.data, (size_t)(slash - path.data));
-	return vault_span_from(path, parent->len + 1);
-}
-
 struct vault_span vault_timeline_extension(struct vault_span path)
 {
-	struct vault_span parent;
-	const struct vault_span name = last_name(path, &parent);
+	const struct vault_span name = vault_path_name(path);
 
 	for (size_t i = name.len; i-- > 1;) {
 		if (name.data[i] == '.')
@@ -93,7 +78,6 @@ vault_err vault_timeline_find(struct vault_tree *t, struct vault_span path,
 {
 	struct vault_timeline_place p = VAULT_TIMELINE_PLACE_INIT;
 	struct vault_version now;
-	struct vault_span parent;
 	vault_err err;
 
 	err = vault_tree_resolve_last_known(t, path, VAULT_AT_NOW, &p.version);
@@ -101,7 +85,7 @@ vault_err vault_timeline_find(struct vault_tree *t, struct vault_span path,
 		return err == VAULT_ERR_NOT_DIR ? VAULT_ERR_NOT_FOUND : err;
 	p.dir = VAULT_DIR_ABOVE;
 	if (path.len > 0) {
-		const struct vault_span name = last_name(path, &parent);
+		const struct vault_span name = vault_path_name(path);
 
 		err = find_holder(t, name, &p.version, &p.dir);
 		if (err == VAULT_OK)

@@ -98,7 +98,8 @@ static void put_applied(struct vault_store *s, struct vault_batch *b)
 		vault_replay_put_applied(b, s->index, a->pack, &a->synced);
 }
 
-vault_err vault_entries_index_places(struct vault_store *s)
+/* The durable places in one batch; with `all`, how far packs are applied. */
+static vault_err index_places(struct vault_store *s, bool all)
 {
 	struct vault_batch *b;
 	vault_err err;
@@ -107,30 +108,25 @@ vault_err vault_entries_index_places(struct vault_store *s)
 	if (err != VAULT_OK)
 		return err;
 	put_places(s, b);
+	if (all)
+		put_applied(s, b);
 	err = vault_index_write(s->index, b);
+	if (err == VAULT_OK && all)
+		vault_buf_clear(&s->appender.left);
 	if (err == VAULT_OK)
 		err = forget_places(s);
 	vault_batch_destroy(b);
 	return err;
 }
 
+vault_err vault_entries_index_places(struct vault_store *s)
+{
+	return index_places(s, false);
+}
+
 vault_err vault_entries_index_all(struct vault_store *s)
 {
-	struct vault_batch *b;
-	vault_err err;
-
-	err = vault_batch_create(&b);
-	if (err != VAULT_OK)
-		return err;
-	put_places(s, b);
-	put_applied(s, b);
-	err = vault_index_write(s->index, b);
-	if (err == VAULT_OK) {
-		vault_buf_clear(&s->appender.left);
-		err = forget_places(s);
-	}
-	vault_batch_destroy(b);
-	return err;
+	return index_places(s, true);
 }
 
 /* The durable entry and all that came before it, in one batch. */

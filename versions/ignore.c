@@ -13,6 +13,7 @@
 #include "store/base/log.h"
 #include "versions/beneath.h"
 #include "versions/glob.h"
+#include "versions/path.h"
 #include "versions/rules.h"
 
 #define IGNORE_FILE ".artvaultignore"
@@ -314,27 +315,11 @@ static enum vault_ignore_why ask_in(const struct vault_ignore *g,
 	return why;
 }
 
-/* Where the last name of a path begins. */
-static size_t name_at(struct vault_span path)
-{
-	const uint8_t *slash =
-		path.len == 0 ? NULL : memrchr(path.data, '/', path.len);
-
-	return slash == NULL ? 0 : (size_t)(slash - path.data) + 1;
-}
-
-static struct vault_span parent_of(struct vault_span path)
-{
-	const size_t at = name_at(path);
-
-	return vault_span(path.data, at == 0 ? 0 : at - 1);
-}
-
 static vault_err add_dir(struct vault_ignore *g, struct vault_span path,
 			 struct dir *parent, struct dir **out)
 {
 	struct dir *d = calloc(1, sizeof(*d) + path.len + 1);
-	const struct vault_span name = vault_span_from(path, name_at(path));
+	const struct vault_span name = vault_path_name(path);
 	vault_err err = VAULT_OK;
 
 	if (d == NULL)
@@ -375,7 +360,7 @@ static vault_err get_dir(struct vault_ignore *g, struct vault_span path,
 
 	/* From the deepest known ancestor down again, one name a turn. */
 	while (d == NULL && known.len > 0) {
-		known = parent_of(known);
+		known = vault_path_parent(known);
 		d = find_dir(g, known, hash_of(known));
 	}
 	if (d == NULL) {
@@ -404,14 +389,13 @@ static enum vault_ignore_why answer(const struct vault_ignore *g,
 {
 	if (parent->why != VAULT_IGNORE_NOT)
 		return parent->why;
-	return ask_in(g, parent, path, vault_span_from(path, name_at(path)),
-		      is_dir);
+	return ask_in(g, parent, path, vault_path_name(path), is_dir);
 }
 
 enum vault_ignore_why vault_ignore_ask(struct vault_ignore *g,
 				       struct vault_span path, bool is_dir)
 {
-	const struct vault_span parent = parent_of(path);
+	const struct vault_span parent = vault_path_parent(path);
 	enum vault_ignore_why why = VAULT_IGNORE_NOT;
 	struct dir *d;
 
@@ -517,7 +501,7 @@ static bool is_backup_dir(struct vault_span name)
 
 bool vault_ignore_is_backup(struct vault_span path)
 {
-	const size_t at = name_at(path);
+	const size_t at = vault_path_name_at(path);
 	const struct vault_span name = vault_span_from(path, at);
 	size_t from = 0;
 

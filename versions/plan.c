@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "versions/lineage.h"
+#include "versions/path.h"
 #include "versions/readers.h"
 
 /* A batch: enough to keep all readers busy, little enough for a moment to be
@@ -16,26 +17,6 @@
 /* A name whose file would not hold still is looked at again after this. */
 #define RETRY_MS 1000
 #define STORE_RETRY_MS 5000
-
-static size_t name_at(struct vault_span path)
-{
-	const uint8_t *slash =
-		path.len == 0 ? NULL : memrchr(path.data, '/', path.len);
-
-	return slash == NULL ? 0 : (size_t)(slash - path.data) + 1;
-}
-
-static char *copy_of(struct vault_span s)
-{
-	char *p = malloc(s.len + 1);
-
-	if (p == NULL)
-		return NULL;
-	if (s.len > 0)
-		memcpy(p, s.data, s.len);
-	p[s.len] = '\0';
-	return p;
-}
 
 static struct vault_span path_of(const struct vault_job *j)
 {
@@ -82,7 +63,7 @@ static void keep_soft_row(struct vault_capture *c, const struct vault_job *j,
 		forget_soft_rows(c);
 	if (c->soft == NULL)
 		c->soft = calloc(VAULT_SOFT_ROWS_MAX, sizeof(*c->soft));
-	name = copy_of(name_of(j));
+	name = vault_path_copy(name_of(j));
 	if (c->soft == NULL || name == NULL) {
 		free(name);
 		return;
@@ -200,7 +181,7 @@ static vault_err add_gone(struct vault_plan *p, uint64_t dir,
 		.node = live->version.row.node,
 		.is_dir = live->version.row.kind == VAULT_KIND_DIR,
 		.replaced = replaced,
-		.name = copy_of(vault_span_from(path, name_at(path))),
+		.name = vault_path_copy(vault_path_name(path)),
 	};
 	if (g->name == NULL)
 		return VAULT_ERR_NOMEM;
@@ -318,8 +299,8 @@ static vault_err look_at_change(struct vault_plan *p,
 	}
 	if (err != VAULT_OK)
 		return err;
-	j.path = copy_of(n->path);
-	j.name_at = name_at(n->path);
+	j.path = vault_path_copy(n->path);
+	j.name_at = vault_path_name_at(n->path);
 	if (j.path == NULL)
 		return VAULT_ERR_NOMEM;
 	err = add_job(p, &j);
@@ -341,8 +322,8 @@ static vault_err renew(struct vault_plan *p, struct vault_plan_name *n,
 
 	if (!p->had_interlude)
 		return VAULT_OK;
-	err = vault_tree_live(p->c->tree, n->dir,
-			      vault_span_from(n->path, name_at(n->path)), live);
+	err = vault_tree_live(p->c->tree, n->dir, vault_path_name(n->path),
+			      live);
 	if (err != VAULT_OK && err != VAULT_ERR_NOT_FOUND)
 		return err;
 	n->live = err == VAULT_OK ? live : NULL;
@@ -374,8 +355,7 @@ vault_err vault_plan_look(struct vault_plan *p,
 		return VAULT_OK;
 	}
 	if (n->live != NULL && n->live->version.row.kind == st->kind &&
-	    is_known_soft(p->c, n->dir,
-			  vault_span_from(n->path, name_at(n->path)), st)) {
+	    is_known_soft(p->c, n->dir, vault_path_name(n->path), st)) {
 		*out = (struct vault_plan_seen){ n->live->version.row.node,
 						 st->kind, false };
 		return VAULT_OK;

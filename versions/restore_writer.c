@@ -13,6 +13,7 @@
 #include "store/base/buf.h"
 #include "store/base/log.h"
 #include "versions/beneath.h"
+#include "versions/path.h"
 #include "versions/restore.h"
 #include "versions/xattrs.h"
 
@@ -85,8 +86,7 @@ static vault_err open_parent(struct vault_restore_writer *w,
 static vault_err find_place(struct vault_restore_writer *w,
 			    struct vault_span path, struct place *out)
 {
-	const uint8_t *slash;
-	struct vault_span name = path;
+	const struct vault_span name = vault_path_name(path);
 	vault_err err;
 
 	if (path.len == 0) {
@@ -99,14 +99,9 @@ static vault_err find_place(struct vault_restore_writer *w,
 				(const char *)path.data);
 		return VAULT_ERR_INVALID;
 	}
-	slash = memrchr(path.data, '/', path.len);
-	if (slash != NULL)
-		name = vault_span_from(path, (size_t)(slash - path.data) + 1);
 	if (name.len > NAME_MAX)
 		return VAULT_ERR_NAME_TOO_LONG;
-	err = open_parent(
-		w, vault_span(path.data,
-			      slash == NULL ? 0 : (size_t)(slash - path.data)));
+	err = open_parent(w, vault_path_parent(path));
 	if (err != VAULT_OK)
 		return err;
 	out->fd = w->parentfd;

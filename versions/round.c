@@ -9,6 +9,7 @@
 
 #include "versions/beneath.h"
 #include "versions/lineage.h"
+#include "versions/path.h"
 #include "versions/sweep.h"
 
 struct round {
@@ -20,26 +21,6 @@ struct round {
 	struct vault_dirty scanned;
 };
 
-static size_t name_at(struct vault_span path)
-{
-	const uint8_t *slash =
-		path.len == 0 ? NULL : memrchr(path.data, '/', path.len);
-
-	return slash == NULL ? 0 : (size_t)(slash - path.data) + 1;
-}
-
-static struct vault_span parent_of(struct vault_span path)
-{
-	const size_t at = name_at(path);
-
-	return vault_span(path.data, at == 0 ? 0 : at - 1);
-}
-
-static struct vault_span name_of(struct vault_span path)
-{
-	return vault_span_from(path, name_at(path));
-}
-
 vault_err vault_round_live(struct vault_capture *c, struct vault_span path,
 			   struct vault_live *out)
 {
@@ -48,14 +29,16 @@ vault_err vault_round_live(struct vault_capture *c, struct vault_span path,
 
 	if (path.len == 0)
 		return vault_tree_live(c->tree, VAULT_DIR_ABOVE, path, out);
-	err = vault_tree_resolve(c->tree, parent_of(path), VAULT_AT_NOW, &dir);
+	err = vault_tree_resolve(c->tree, vault_path_parent(path), VAULT_AT_NOW,
+				 &dir);
 	if (err == VAULT_ERR_NOT_DIR)
 		err = VAULT_ERR_NOT_FOUND;
 	if (err != VAULT_OK)
 		return err;
 	if (dir.row.kind != VAULT_KIND_DIR)
 		return VAULT_ERR_NOT_FOUND;
-	return vault_tree_live(c->tree, dir.row.node, name_of(path), out);
+	return vault_tree_live(c->tree, dir.row.node, vault_path_name(path),
+			       out);
 }
 
 /* NOT_FOUND covers every way of not being there. */
@@ -82,7 +65,7 @@ static vault_err look_at(struct round *b, struct vault_span path,
 static bool is_below_scanned(const struct round *b, struct vault_span path)
 {
 	while (path.len > 0) {
-		path = parent_of(path);
+		path = vault_path_parent(path);
 		if (vault_dirty_find(&b->scanned, path) != NULL)
 			return true;
 	}
@@ -146,7 +129,8 @@ static vault_err look_on_disk(struct round *b, struct vault_plan_name *n,
 	bool there;
 	vault_err err;
 
-	err = vault_tree_live(b->c->tree, n->dir, name_of(n->path), &live);
+	err = vault_tree_live(b->c->tree, n->dir, vault_path_name(n->path),
+			      &live);
 	if (err == VAULT_OK)
 		n->live = &live;
 	else if (err != VAULT_ERR_NOT_FOUND)
@@ -202,7 +186,7 @@ static vault_err look_at(struct round *b, struct vault_span path,
 	if (is_below_scanned(b, path))
 		return VAULT_OK;
 	if (path.len > 0) {
-		err = look_at(b, parent_of(path), NULL, &n.dir);
+		err = look_at(b, vault_path_parent(path), NULL, &n.dir);
 		if (err != VAULT_OK)
 			return err;
 		/* That may have been a look at everything in it. */
@@ -294,7 +278,7 @@ vault_err vault_round_commit_row(struct vault_capture *c,
 	 * needed is looked at, not what else is in there. */
 	err = remember(&b.seen, path, VAULT_NODE_NONE);
 	if (err == VAULT_OK)
-		err = look_at(&b, parent_of(path), NULL, &dir);
+		err = look_at(&b, vault_path_parent(path), NULL, &dir);
 	if (err == VAULT_OK)
 		err = vault_plan_flush(&b.plan);
 	if (err != VAULT_OK)
@@ -306,7 +290,7 @@ vault_err vault_round_commit_row(struct vault_capture *c,
 	}
 	row.node = live != NULL ? live->version.row.node
 				: vault_tree_new_node(c->tree);
-	err = vault_plan_add_row(&b.plan, dir, name_of(path), &row,
+	err = vault_plan_add_row(&b.plan, dir, vault_path_name(path), &row,
 				 &r->backing);
 	if (err == VAULT_OK)
 		err = vault_plan_finish(&b.plan, VAULT_PLAN_IF_ANY);

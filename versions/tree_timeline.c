@@ -89,20 +89,30 @@ static vault_err visit_steps(const struct vault_tree_links *l,
 	return err;
 }
 
+/* All places that the node ever had, and all its rows there. */
+static vault_err gather(struct vault_tree *t, uint64_t node,
+			struct vault_tree_links *l, struct steps *s)
+{
+	struct vault_tree_cursor c = { 0 };
+	vault_err err;
+
+	err = vault_tree_links_read(t, node, VAULT_AT_NOW, l);
+	if (err == VAULT_OK)
+		err = vault_tree_cursor_take(t, VAULT_CF_ROW, &c);
+	for (size_t i = 0; err == VAULT_OK && i < l->n_items; i++)
+		err = collect(c.it, node, l, i, s);
+	vault_tree_cursor_give(t, &c);
+	return err;
+}
+
 vault_err vault_tree_timeline(struct vault_tree *t, uint64_t node,
 			      vault_tree_place *visit, void *ctx)
 {
 	struct vault_tree_links l = VAULT_TREE_LINKS_INIT;
-	struct vault_tree_cursor c = { 0 };
 	struct steps s = { 0 };
 	vault_err err;
 
-	err = vault_tree_links_read(t, node, VAULT_AT_NOW, &l);
-	if (err == VAULT_OK)
-		err = vault_tree_cursor_take(t, VAULT_CF_ROW, &c);
-	for (size_t i = 0; err == VAULT_OK && i < l.n_items; i++)
-		err = collect(c.it, node, &l, i, &s);
-	vault_tree_cursor_give(t, &c);
+	err = gather(t, node, &l, &s);
 	if (err == VAULT_OK && s.n_items > 0) {
 		qsort(s.items, s.n_items, sizeof(s.items[0]), compare);
 		err = visit_steps(&l, &s, visit, ctx);
@@ -116,17 +126,11 @@ vault_err vault_tree_node_last(struct vault_tree *t, uint64_t node,
 			       struct vault_version *out)
 {
 	struct vault_tree_links l = VAULT_TREE_LINKS_INIT;
-	struct vault_tree_cursor c = { 0 };
 	const struct step *last = NULL;
 	struct steps s = { 0 };
 	vault_err err;
 
-	err = vault_tree_links_read(t, node, VAULT_AT_NOW, &l);
-	if (err == VAULT_OK)
-		err = vault_tree_cursor_take(t, VAULT_CF_ROW, &c);
-	for (size_t i = 0; err == VAULT_OK && i < l.n_items; i++)
-		err = collect(c.it, node, &l, i, &s);
-	vault_tree_cursor_give(t, &c);
+	err = gather(t, node, &l, &s);
 	for (size_t i = 0; i < s.n_items; i++)
 		if (last == NULL || s.items[i].v.seq > last->v.seq)
 			last = &s.items[i];

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "versions/path.h"
+
 static size_t bucket_of(const struct vault_writers *w, uint64_t dev,
 			uint64_t ino)
 {
@@ -71,18 +73,6 @@ struct vault_writer *vault_writers_find(const struct vault_writers *w,
 	return x;
 }
 
-static char *copy_of(struct vault_span s)
-{
-	char *p = malloc(s.len + 1);
-
-	if (p == NULL)
-		return NULL;
-	if (s.len > 0)
-		memcpy(p, s.data, s.len);
-	p[s.len] = '\0';
-	return p;
-}
-
 struct vault_writer *vault_writers_opened(struct vault_writers *w, uint64_t dev,
 					  uint64_t ino, struct vault_span path,
 					  int64_t now)
@@ -103,7 +93,7 @@ struct vault_writer *vault_writers_opened(struct vault_writers *w, uint64_t dev,
 	x->ino = ino;
 	x->count = 1;
 	x->changed_ms = now;
-	x->path = copy_of(path);
+	x->path = vault_path_copy(path);
 	if (x->path == NULL) {
 		free(x);
 		return NULL;

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "store/store.h"
 #include "tests/support/fault.h"
 #include "tests/support/scratch.h"
@@ -336,21 +335,6 @@ static void sweep(enum vault_fault_kind kind, unsigned lasting,
 	print_message("%u calls\n", plan.at);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	if (getenv("VAULT_TEST_LOG") != NULL)
-		fprintf(stderr, "%s\n", line);
-}
-
-static int be_silent(void **state)
-{
-	(void)state;
-	vault_log_set_sink(silent, NULL);
-	return 0;
-}
-
 static const enum vault_fault_policy all[] = { VAULT_FAULT_DROP,
 					       VAULT_FAULT_KEEP,
 					       VAULT_FAULT_TEAR };
@@ -445,8 +429,6 @@ int main(void)
 		cmocka_unit_test(a_short_write_loses_nothing_acknowledged),
 	};
 
-	/* Nothing here needs a real disk, and RocksDB syncs a lot. */
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
-	return cmocka_run_group_tests(tests, be_silent, NULL);
+	vault_scratch_in_memory();
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "store/base/bytes.h"
-#include "store/base/log.h"
 #include "store/digest.h"
 #include "store/pack_format.h"
 #include "store/store.h"
@@ -532,43 +531,24 @@ static void nothing_is_lost_with_the_index(void **state)
 	closedir(dir);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	if (getenv("VAULT_TEST_LOG") != NULL)
-		fprintf(stderr, "%s\n", line);
-}
-
-static int be_silent(void **state)
-{
-	(void)state;
-	vault_log_set_sink(silent, NULL);
-	return 0;
-}
-
-#define TEST(f)                                                 \
-	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
-					vault_scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_flipped_byte_costs_at_most_what_it_hits),
-		TEST(a_cut_pack_is_reported_however_often_it_is_opened),
-		TEST(a_missing_pack_is_reported),
-		TEST(a_pack_that_comes_back_brings_everything_back),
-		TEST(a_foreign_index_is_not_believed),
-		TEST(a_foreign_pack_is_reported_and_left_alone),
-		TEST(a_newer_format_is_refused_and_untouched),
-		TEST(config_and_secret_come_back_from_the_packs),
-		TEST(packs_alone_are_a_vault),
-		TEST(without_a_readable_pack_there_is_no_vault),
-		TEST(nothing_is_lost_with_the_index),
+		VAULT_SCRATCH_TEST(a_flipped_byte_costs_at_most_what_it_hits),
+		VAULT_SCRATCH_TEST(
+			a_cut_pack_is_reported_however_often_it_is_opened),
+		VAULT_SCRATCH_TEST(a_missing_pack_is_reported),
+		VAULT_SCRATCH_TEST(
+			a_pack_that_comes_back_brings_everything_back),
+		VAULT_SCRATCH_TEST(a_foreign_index_is_not_believed),
+		VAULT_SCRATCH_TEST(a_foreign_pack_is_reported_and_left_alone),
+		VAULT_SCRATCH_TEST(a_newer_format_is_refused_and_untouched),
+		VAULT_SCRATCH_TEST(config_and_secret_come_back_from_the_packs),
+		VAULT_SCRATCH_TEST(packs_alone_are_a_vault),
+		VAULT_SCRATCH_TEST(without_a_readable_pack_there_is_no_vault),
+		VAULT_SCRATCH_TEST(nothing_is_lost_with_the_index),
 	};
 
-	/* Nothing here needs a real disk, and RocksDB syncs a lot. */
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
-	return cmocka_run_group_tests(tests, be_silent, NULL);
+	vault_scratch_in_memory();
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "store/digest.h"
 #include "store/store.h"
 #include "tests/support/scratch.h"
@@ -195,29 +194,11 @@ static void putting_it_again_adds_no_chunk(void **state)
 	vault_buf_release(&bytes);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	(void)line;
-}
-
-static int be_silent(void **state)
-{
-	(void)state;
-	vault_log_set_sink(silent, NULL);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_vault_of_format_1_opens_for_ever, vault_scratch_setup,
-			vault_scratch_teardown),
-		cmocka_unit_test_setup_teardown(putting_it_again_adds_no_chunk,
-						vault_scratch_setup,
-						vault_scratch_teardown),
+		VAULT_SCRATCH_TEST(a_vault_of_format_1_opens_for_ever),
+		VAULT_SCRATCH_TEST(putting_it_again_adds_no_chunk),
 	};
 	const char *path = getenv("VAULT_GOLDEN_MAKE");
 
@@ -225,5 +206,5 @@ int main(void)
 		make(path);
 		return 0;
 	}
-	return cmocka_run_group_tests(tests, be_silent, NULL);
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "store/index.h"
 #include "tests/support/scratch.h"
 
@@ -244,35 +243,17 @@ static void a_damaged_block_raises_the_alarm(void **state)
 	vault_buf_release(&v);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	(void)line;
-}
-
-static int be_silent(void **state)
-{
-	(void)state;
-	vault_log_set_sink(silent, NULL);
-	return 0;
-}
-
-#define TEST(f)                                                 \
-	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
-					vault_scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(families_are_apart_and_survive_closing),
-		TEST(a_batch_is_empty_once_written),
-		TEST(many_keys_are_found_in_one_call),
-		TEST(an_iterator_keeps_its_bounds_and_its_moment),
-		TEST(what_is_not_there_is_not_made),
-		TEST(what_is_no_database_is_refused),
-		TEST(a_damaged_block_raises_the_alarm),
+		VAULT_SCRATCH_TEST(families_are_apart_and_survive_closing),
+		VAULT_SCRATCH_TEST(a_batch_is_empty_once_written),
+		VAULT_SCRATCH_TEST(many_keys_are_found_in_one_call),
+		VAULT_SCRATCH_TEST(an_iterator_keeps_its_bounds_and_its_moment),
+		VAULT_SCRATCH_TEST(what_is_not_there_is_not_made),
+		VAULT_SCRATCH_TEST(what_is_no_database_is_refused),
+		VAULT_SCRATCH_TEST(a_damaged_block_raises_the_alarm),
 	};
 
-	return cmocka_run_group_tests(tests, be_silent, NULL);
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

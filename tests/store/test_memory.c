@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "store/store.h"
 #include "tests/support/scratch.h"
 #include "tests/support/toy.h"
@@ -187,18 +186,9 @@ static void want_of_memory_is_an_error_and_no_more(void **state)
 	assert_true(n > 50);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	if (getenv("VAULT_TEST_LOG") != NULL)
-		fprintf(stderr, "%s\n", line);
-}
-
 static int prepare(void **state)
 {
-	(void)state;
-	vault_log_set_sink(silent, NULL);
+	(void)vault_scratch_quiet(state);
 	for (unsigned i = 0; i < STEPS; i++)
 		content_of(i, &contents[i]);
 	return 0;
@@ -218,8 +208,6 @@ int main(void)
 		cmocka_unit_test(want_of_memory_is_an_error_and_no_more),
 	};
 
-	/* Nothing here needs a real disk, and RocksDB syncs a lot. */
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
+	vault_scratch_in_memory();
 	return cmocka_run_group_tests(tests, prepare, clear);
 }

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "store/digest.h"
 #include "store/pack_format.h"
 #include "store/store.h"
@@ -598,43 +597,30 @@ static void checks_and_reads_run_beside_appends(void **state)
 	vault_store_close(side.s);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	if (getenv("VAULT_TEST_LOG") != NULL)
-		fprintf(stderr, "%s\n", line);
-}
-
-static int be_silent(void **state)
-{
-	(void)state;
-	vault_log_set_sink(silent, NULL);
-	return 0;
-}
-
-#define TEST(f)                                                 \
-	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
-					vault_scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(more_packs_than_descriptors_are_kept_open),
-		TEST(what_is_not_synced_yet_can_be_read),
-		TEST(the_later_record_counts),
-		TEST(a_huge_content_does_not_fill_the_memory),
-		TEST(an_index_that_cannot_take_an_entry_is_replaced),
-		TEST(an_unreadable_sector_costs_what_lies_in_it),
-		TEST(a_sync_that_cannot_be_repaired_ends_writing_only),
-		TEST(a_failed_sync_moves_records_under_their_readers),
-		TEST(an_entry_that_was_not_applied_is_applied_first),
-		TEST(an_entry_that_is_refused_is_reported_and_passed_over),
-		TEST(a_vault_with_senseless_params_is_not_made),
-		TEST(an_interrupted_check_goes_on_where_it_was),
-		TEST(what_an_interrupted_check_found_is_found_again),
-		TEST(checks_and_reads_run_beside_appends),
+		VAULT_SCRATCH_TEST(more_packs_than_descriptors_are_kept_open),
+		VAULT_SCRATCH_TEST(what_is_not_synced_yet_can_be_read),
+		VAULT_SCRATCH_TEST(the_later_record_counts),
+		VAULT_SCRATCH_TEST(a_huge_content_does_not_fill_the_memory),
+		VAULT_SCRATCH_TEST(
+			an_index_that_cannot_take_an_entry_is_replaced),
+		VAULT_SCRATCH_TEST(an_unreadable_sector_costs_what_lies_in_it),
+		VAULT_SCRATCH_TEST(
+			a_sync_that_cannot_be_repaired_ends_writing_only),
+		VAULT_SCRATCH_TEST(
+			a_failed_sync_moves_records_under_their_readers),
+		VAULT_SCRATCH_TEST(
+			an_entry_that_was_not_applied_is_applied_first),
+		VAULT_SCRATCH_TEST(
+			an_entry_that_is_refused_is_reported_and_passed_over),
+		VAULT_SCRATCH_TEST(a_vault_with_senseless_params_is_not_made),
+		VAULT_SCRATCH_TEST(an_interrupted_check_goes_on_where_it_was),
+		VAULT_SCRATCH_TEST(
+			what_an_interrupted_check_found_is_found_again),
+		VAULT_SCRATCH_TEST(checks_and_reads_run_beside_appends),
 	};
 
-	return cmocka_run_group_tests(tests, be_silent, NULL);
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

@@ -246,20 +246,16 @@ static void a_row_too_many_or_too_few_is_found(void **state)
 	vault_store_close(s);
 }
 
-#define TEST(f)                                                 \
-	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
-					vault_scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_new_vault_has_its_files_and_opens),
-		TEST(what_was_appended_is_there_after_reopening),
-		TEST(a_deleted_index_is_rebuilt_the_same),
-		TEST(the_zone_of_the_config_counts),
-		TEST(only_one_may_have_it_open),
-		TEST(a_sound_vault_checks_clean),
-		TEST(a_row_too_many_or_too_few_is_found),
+		VAULT_SCRATCH_TEST(a_new_vault_has_its_files_and_opens),
+		VAULT_SCRATCH_TEST(what_was_appended_is_there_after_reopening),
+		VAULT_SCRATCH_TEST(a_deleted_index_is_rebuilt_the_same),
+		VAULT_SCRATCH_TEST(the_zone_of_the_config_counts),
+		VAULT_SCRATCH_TEST(only_one_may_have_it_open),
+		VAULT_SCRATCH_TEST(a_sound_vault_checks_clean),
+		VAULT_SCRATCH_TEST(a_row_too_many_or_too_few_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

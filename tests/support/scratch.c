@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "store/base/log.h"
+
 #define N_PATHS 8
 
 /* End the test with what could not be done to which name. */
@@ -71,6 +73,27 @@ int vault_scratch_teardown(void **state)
 	vault_scratch_release(s);
 	free(s);
 	return 0;
+}
+
+static void keep_quiet(void *ctx, enum vault_log_level level, const char *line)
+{
+	(void)ctx;
+	(void)level;
+	if (getenv("VAULT_TEST_LOG") != NULL)
+		fprintf(stderr, "%s\n", line);
+}
+
+int vault_scratch_quiet(void **state)
+{
+	(void)state;
+	vault_log_set_sink(keep_quiet, NULL);
+	return 0;
+}
+
+void vault_scratch_in_memory(void)
+{
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);
 }
 
 /* Empties the directory behind `fd` (closing it), as far as `dev` reaches. */

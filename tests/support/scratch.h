@@ -33,6 +33,19 @@ const char *vault_scratch_path(const struct vault_scratch *s, const char *name);
 /* The same for cmocka: *state is a struct vault_scratch on the heap. */
 int vault_scratch_setup(void **state);
 int vault_scratch_teardown(void **state);
+#define VAULT_SCRATCH_TEST(f)                                   \
+	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
+					vault_scratch_teardown)
+
+/*
+ * For tests that make things fail by the dozen, as the setup of their group:
+ * no line of the log is shown, unless VAULT_TEST_LOG is set.
+ */
+int vault_scratch_quiet(void **state);
+
+/* Scratch folders in memory, where there is room for them: nothing in these
+ * tests needs a real disk, and RocksDB syncs a lot. */
+void vault_scratch_in_memory(void);
 
 /* Remove `name` and all below it; missing is fine. */
 void vault_scratch_remove(int dirfd, const char *name);

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "store/store.h"
 #include "tests/support/fault.h"
 #include "tests/support/scratch.h"
@@ -40,13 +39,6 @@ struct run {
 static unsigned stride(void)
 {
 	return getenv("VAULT_TORTURE") != NULL ? 1 : STRIDE;
-}
-
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	(void)line;
 }
 
 /* ---- the workload ---- */
@@ -338,6 +330,5 @@ int main(void)
 		cmocka_unit_test(a_full_disk_loses_no_moment),
 	};
 
-	vault_log_set_sink(silent, NULL);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

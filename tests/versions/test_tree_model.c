@@ -9,337 +9,12 @@
 
 #include <cmocka.h>
 
-#include "tests/versions/past.h"
+#include "tests/versions/model.h"
 
 /*
- * Random pasts, and beside each a model that is too simple to be wrong: the
- * whole state after every commit, as a list of names. Whatever the tree
- * answers is compared with what is found by looking through these lists; so
- * are its answers after the index was lost and built anew.
+ * Whatever the tree answers about a random past is compared with what its
+ * model says; so are its answers after the index was lost and built anew.
  */
-
-#define N_NAMES 7 /* names that a directory can have */
-#define N_DIRS 24 /* directories that there will be at most, for ever */
-#define N_COMMITS 120
-
-struct entry {
-	bool there;
-	struct vault_row row;
-	uint64_t seq;
-	uint64_t ino;
-};
-
-/* Directories are numbered from 0, the root, in order of their making. */
-struct state {
-	struct entry e[N_DIRS][N_NAMES];
-};
-
-/* A row as it was committed. */
-struct written {
-	size_t commit;
-	size_t dir;
-	size_t name;
-	struct vault_row row;
-};
-
-struct model {
-	struct state past[N_COMMITS + 1]; /* [i]: after i commits */
-	struct vault_moment moments[N_COMMITS];
-	bool touched[N_COMMITS][N_DIRS];
-	struct written log[N_COMMITS * N_DIRS * N_NAMES];
-	size_t n_log;
-	uint64_t dir_ids[N_DIRS];
-	size_t n_dirs;
-	uint64_t logical_bytes;
-	uint64_t versions;
-	uint64_t next_content;
-};
-
-static const char *const names[N_NAMES] = { "a",  "a.b",      "aa",  "b",
-					    "zz", "\xc3\xa4", "\x01" };
-
-/* ---- making a past ---- */
-
-static size_t dir_index(const struct model *m, uint64_t id)
-{
-	for (size_t i = 0; i < m->n_dirs; i++)
-		if (m->dir_ids[i] == id)
-			return i;
-	return SIZE_MAX;
-}
-
-/* Where a directory is: false if it is nowhere. */
-static bool parent_in(const struct model *m, const struct state *s, size_t dir,
-		      size_t *parent, size_t *name)
-{
-	for (size_t d = 0; d < m->n_dirs; d++) {
-		for (size_t n = 0; n < N_NAMES; n++) {
-			if (s->e[d][n].there &&
-			    s->e[d][n].row.kind == VAULT_KIND_DIR &&
-			    s->e[d][n].row.node == m->dir_ids[dir]) {
-				*parent = d;
-				*name = n;
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
-static bool reachable(const struct model *m, const struct state *s, size_t dir)
-{
-	size_t name;
-
-	while (dir != 0)
-		if (!parent_in(m, s, dir, &dir, &name))
-			return false;
-	return true;
-}
-
-static bool is_above(const struct model *m, const struct state *s, size_t above,
-		     size_t dir)
-{
-	size_t name;
-
-	while (dir != above) {
-		if (dir == 0 || !parent_in(m, s, dir, &dir, &name))
-			return false;
-	}
-	return true;
-}
-
-/* A directory that can be reached. */
-static size_t some_dir(const struct model *m, const struct state *s,
-		       struct vault_scratch_random *r)
-{
-	size_t dir;
-
-	do
-		dir = (size_t)vault_scratch_below(r, m->n_dirs);
-	while (!reachable(m, s, dir));
-	return dir;
-}
-
-/* All names of a node change together. */
-static void write_node(struct model *m, struct state *s, uint64_t node,
-		       struct vault_row row)
-{
-	for (size_t d = 0; d < m->n_dirs; d++)
-		for (size_t n = 0; n < N_NAMES; n++)
-			if (s->e[d][n].there && s->e[d][n].row.node == node)
-				s->e[d][n].row = row;
-}
-
-static void save(struct model *m, struct state *s, struct entry *e,
-		 struct vault_scratch_random *r, uint64_t fresh)
-{
-	struct vault_row row;
-
-	if (!e->there || e->row.kind == VAULT_KIND_DIR) {
-		if (e->there && vault_scratch_below(r, 4) != 0)
-			return;
-		/* New, or a file in the place of a directory. */
-		*e = (struct entry){ .there = true, .ino = fresh };
-		e->row = vault_past_file(fresh, m->next_content++);
-		return;
-	}
-	row = e->row;
-	switch (vault_scratch_below(r, 4)) {
-	case 0:
-		row.mode ^= 0111; /* nothing but metadata */
-		break;
-	case 1: /* back to an earlier content */
-		row = vault_past_file(row.node,
-				      vault_scratch_below(r, m->next_content));
-		break;
-	default:
-		row = vault_past_file(row.node, m->next_content++);
-	}
-	write_node(m, s, row.node, row);
-	if (vault_scratch_below(r, 3) == 0)
-		e->ino = fresh; /* replaced by renaming onto it */
-}
-
-static void make_dir(struct model *m, struct entry *e, uint64_t fresh)
-{
-	if (m->n_dirs == N_DIRS || (e->there && e->row.kind == VAULT_KIND_DIR))
-		return;
-	*e = (struct entry){ .there = true, .ino = fresh };
-	e->row = vault_past_dir(fresh);
-	m->dir_ids[m->n_dirs++] = fresh;
-}
-
-static void link_or_move(struct model *m, struct state *s, size_t dir,
-			 size_t name, struct vault_scratch_random *r, bool move)
-{
-	const size_t to_dir = some_dir(m, s, r);
-	const size_t to_name = (size_t)vault_scratch_below(r, N_NAMES);
-	struct entry *from = &s->e[dir][name];
-	struct entry *to = &s->e[to_dir][to_name];
-
-	if (!from->there || from == to)
-		return;
-	if (from->row.kind == VAULT_KIND_DIR &&
-	    (!move || is_above(m, s, dir_index(m, from->row.node), to_dir)))
-		return;
-	if (to->there && to->row.kind == VAULT_KIND_DIR &&
-	    is_above(m, s, dir_index(m, to->row.node), dir))
-		return;
-	*to = *from;
-	if (move)
-		*from = (struct entry){ 0 };
-}
-
-static void change(struct model *m, struct state *s,
-		   struct vault_scratch_random *r, uint64_t fresh)
-{
-	const size_t dir = some_dir(m, s, r);
-	const size_t name = (size_t)vault_scratch_below(r, N_NAMES);
-	struct entry *e = &s->e[dir][name];
-
-	switch (vault_scratch_below(r, 10)) {
-	case 0:
-		*e = (struct entry){ 0 }; /* what is below stays as it is */
-		break;
-	case 1:
-	case 2:
-		make_dir(m, e, fresh);
-		break;
-	case 3:
-		link_or_move(m, s, dir, name, r, true);
-		break;
-	case 4:
-		link_or_move(m, s, dir, name, r, false);
-		break;
-	case 5:
-		if (e->there && e->row.kind == VAULT_KIND_DIR)
-			e->row.mtime_ns++;
-		break;
-	default:
-		save(m, s, e, r, fresh);
-	}
-}
-
-static bool same_entry(const struct entry *a, const struct entry *b)
-{
-	if (a->there != b->there)
-		return false;
-	return !a->there ||
-	       (vault_row_same(&a->row, &b->row) && a->row.node == b->row.node);
-}
-
-/* The content that a node had last before commit `i`; NULL: none. */
-static const struct vault_row *last_of(const struct model *m, uint64_t node)
-{
-	for (size_t i = m->n_log; i-- > 0;)
-		if (m->log[i].row.kind != VAULT_KIND_NONE &&
-		    m->log[i].row.node == node)
-			return &m->log[i].row;
-	return NULL;
-}
-
-static void count(struct model *m, const struct entry *was,
-		  const struct entry *is)
-{
-	const struct vault_row *last;
-
-	if (!is->there || is->row.kind != VAULT_KIND_FILE)
-		return;
-	if (was->there && vault_row_same_content(&was->row, &is->row))
-		return;
-	last = last_of(m, is->row.node);
-	if (last != NULL && vault_row_same_content(last, &is->row))
-		return;
-	m->versions++;
-	m->logical_bytes += is->row.size;
-}
-
-static void add_row(struct vault_past *p, struct model *m, size_t dir,
-		    size_t name, const struct entry *e)
-{
-	const struct vault_row gone = { .kind = VAULT_KIND_NONE };
-	const struct vault_backing backing = { .dev = 3, .ino = e->ino };
-
-	assert_int_equal(vault_commit_add(p->commit, m->dir_ids[dir],
-					  vault_span_str(names[name]),
-					  e->there ? &e->row : &gone,
-					  e->there ? &backing : NULL),
-			 VAULT_OK);
-}
-
-/* Everything at or below a directory, by identity: does it differ? */
-static bool subtree_differs(const struct model *m, const struct state *a,
-			    const struct state *b, size_t dir)
-{
-	for (size_t n = 0; n < N_NAMES; n++) {
-		const struct entry *x = &a->e[dir][n];
-		const struct entry *y = &b->e[dir][n];
-
-		if (x->there != y->there || (x->there && x->seq != y->seq))
-			return true;
-		if (x->there && x->row.kind == VAULT_KIND_DIR &&
-		    subtree_differs(m, a, b, dir_index(m, x->row.node)))
-			return true;
-	}
-	return false;
-}
-
-static void commit(struct vault_past *p, struct model *m, size_t i,
-		   struct vault_scratch_random *r)
-{
-	const struct state *was = &m->past[i];
-	struct state *is = &m->past[i + 1];
-	const bool partial =
-		i + 1 < N_COMMITS && vault_scratch_below(r, 6) == 0;
-	const size_t first = m->n_log;
-	struct vault_row root = vault_past_dir(VAULT_NODE_ROOT);
-
-	for (size_t d = 0; d < m->n_dirs; d++) {
-		for (size_t n = 0; n < N_NAMES; n++) {
-			if (same_entry(&was->e[d][n], &is->e[d][n])) {
-				/* Another file behind it begins no version. */
-				if (was->e[d][n].ino != is->e[d][n].ino)
-					add_row(p, m, d, n, &is->e[d][n]);
-				is->e[d][n].seq = was->e[d][n].seq;
-				continue;
-			}
-			add_row(p, m, d, n, &is->e[d][n]);
-			count(m, &was->e[d][n], &is->e[d][n]);
-			m->log[m->n_log++] =
-				(struct written){ i, d, n, is->e[d][n].row };
-			if (!is->e[d][n].there)
-				m->log[m->n_log - 1].row.kind = VAULT_KIND_NONE;
-		}
-	}
-	root.mtime_ns += (int64_t)i + 1;
-	if (m->n_log == first) /* a moment in which only the root changed */
-		vault_past_add(p, VAULT_DIR_ABOVE, "", root);
-	m->moments[i] = vault_past_commit_as(p, VAULT_CAUSE_SAVE, partial);
-	for (size_t k = first; k < m->n_log; k++)
-		is->e[m->log[k].dir][m->log[k].name].seq = m->moments[i].seq;
-	for (size_t d = 0; d < m->n_dirs; d++)
-		m->touched[i][d] = d == 0 || subtree_differs(m, was, is, d);
-}
-
-static void make_past(struct vault_past *p, struct model *m, uint64_t seed)
-{
-	struct vault_scratch_random r = vault_scratch_seed(seed);
-
-	memset(m, 0, sizeof(*m));
-	m->dir_ids[m->n_dirs++] = VAULT_NODE_ROOT;
-	m->next_content = 1;
-	for (size_t i = 0; i < N_COMMITS; i++) {
-		const size_t n = 1 + (size_t)vault_scratch_below(&r, 12);
-
-		m->past[i + 1] = m->past[i];
-		for (size_t k = 0; k < n; k++)
-			change(m, &m->past[i + 1], &r,
-			       vault_tree_new_node(p->tree));
-		commit(p, m, i, &r);
-	}
-}
-
-/* ---- asking ---- */
 
 /* What was heard from a visitor. */
 struct heard {
@@ -433,13 +108,13 @@ static void compare(void)
 /* Names in the order of their bytes. */
 static const size_t *sorted(void)
 {
-	static size_t order[N_NAMES];
+	static size_t order[MODEL_NAMES];
 
-	for (size_t i = 0; i < N_NAMES; i++) {
+	for (size_t i = 0; i < MODEL_NAMES; i++) {
 		size_t rank = 0;
 
-		for (size_t k = 0; k < N_NAMES; k++)
-			rank += strcmp(names[k], names[i]) < 0;
+		for (size_t k = 0; k < MODEL_NAMES; k++)
+			rank += strcmp(model_names[k], model_names[i]) < 0;
 		order[rank] = i;
 	}
 	return order;
@@ -448,15 +123,15 @@ static const size_t *sorted(void)
 /* ---- each question ---- */
 
 static void check_lookup(struct vault_past *p, const struct model *m,
-			 const struct state *s, uint64_t at)
+			 const struct model_state *s, uint64_t at)
 {
 	for (size_t d = 0; d < m->n_dirs; d++) {
-		for (size_t n = 0; n < N_NAMES; n++) {
-			const struct entry *e = &s->e[d][n];
+		for (size_t n = 0; n < MODEL_NAMES; n++) {
+			const struct model_entry *e = &s->e[d][n];
 			struct vault_version v;
 			const vault_err err = vault_tree_lookup(
 				p->tree, m->dir_ids[d],
-				vault_span_str(names[n]), at, &v);
+				vault_span_str(model_names[n]), at, &v);
 
 			assert_int_equal(err, e->there ? VAULT_OK
 						       : VAULT_ERR_NOT_FOUND);
@@ -470,18 +145,19 @@ static void check_lookup(struct vault_past *p, const struct model *m,
 }
 
 static void check_list(struct vault_past *p, const struct model *m,
-		       const struct state *s, uint64_t at, size_t dir,
+		       const struct model_state *s, uint64_t at, size_t dir,
 		       const char *after)
 {
 	const size_t *order = sorted();
 
 	start();
-	for (size_t i = 0; i < N_NAMES; i++) {
-		const struct entry *e = &s->e[dir][order[i]];
+	for (size_t i = 0; i < MODEL_NAMES; i++) {
+		const struct model_entry *e = &s->e[dir][order[i]];
 
-		if (e->there && strcmp(names[order[i]], after) > 0)
-			hear_row(&want, names[order[i]],
-				 strlen(names[order[i]]), &e->row, e->seq);
+		if (e->there && strcmp(model_names[order[i]], after) > 0)
+			hear_row(&want, model_names[order[i]],
+				 strlen(model_names[order[i]]), &e->row,
+				 e->seq);
 	}
 	assert_int_equal(vault_tree_list(p->tree, m->dir_ids[dir], at,
 					 vault_span_str(after), hear_entry,
@@ -495,8 +171,8 @@ static void check_ever(struct vault_past *p, const struct model *m, size_t dir)
 	const size_t *order = sorted();
 
 	start();
-	for (size_t i = 0; i < N_NAMES; i++) {
-		const struct written *last = NULL, *alive = NULL;
+	for (size_t i = 0; i < MODEL_NAMES; i++) {
+		const struct model_written *last = NULL, *alive = NULL;
 		struct vault_row row;
 
 		for (size_t k = 0; k < m->n_log; k++) {
@@ -510,7 +186,8 @@ static void check_ever(struct vault_past *p, const struct model *m, size_t dir)
 			continue;
 		row = alive->row;
 		row.kind = last->row.kind;
-		hear_row(&want, names[order[i]], strlen(names[order[i]]), &row,
+		hear_row(&want, model_names[order[i]],
+			 strlen(model_names[order[i]]), &row,
 			 m->moments[last->commit].seq);
 	}
 	assert_int_equal(vault_tree_list_ever(p->tree, m->dir_ids[dir],
@@ -520,22 +197,22 @@ static void check_ever(struct vault_past *p, const struct model *m, size_t dir)
 }
 
 /* The path of a directory that can be reached, ending in "/" but for "". */
-static void path_of(const struct model *m, const struct state *s, size_t dir,
-		    char *out, size_t size)
+static void path_of(const struct model *m, const struct model_state *s,
+		    size_t dir, char *out, size_t size)
 {
 	size_t parent, name;
 	char above[1024];
 
 	out[0] = '\0';
-	if (dir == 0 || !parent_in(m, s, dir, &parent, &name))
+	if (dir == 0 || !model_parent(m, s, dir, &parent, &name))
 		return;
 	path_of(m, s, parent, above, sizeof(above));
-	assert_true((size_t)snprintf(out, size, "%s%s/", above, names[name]) <
-		    size);
+	assert_true((size_t)snprintf(out, size, "%s%s/", above,
+				     model_names[name]) < size);
 }
 
 static void check_paths(struct vault_past *p, const struct model *m,
-			const struct state *s, uint64_t at)
+			const struct model_state *s, uint64_t at)
 {
 	for (size_t d = 0; d < m->n_dirs; d++) {
 		struct vault_buf path = VAULT_BUF_INIT;
@@ -544,7 +221,7 @@ static void check_paths(struct vault_past *p, const struct model *m,
 		const vault_err err =
 			vault_tree_dir_path(p->tree, m->dir_ids[d], at, &path);
 
-		if (!reachable(m, s, d)) {
+		if (!model_reaches(m, s, d)) {
 			assert_int_equal(err, VAULT_ERR_NOT_FOUND);
 			continue;
 		}
@@ -552,12 +229,12 @@ static void check_paths(struct vault_past *p, const struct model *m,
 		path_of(m, s, d, text, sizeof(text));
 		assert_int_equal(path.len, strlen(text) - (d != 0));
 		assert_memory_equal(vault_buf_cstr(&path), text, path.len);
-		for (size_t n = 0; n < N_NAMES; n++) {
+		for (size_t n = 0; n < MODEL_NAMES; n++) {
 			const size_t len = strlen(text);
-			const struct entry *e = &s->e[d][n];
+			const struct model_entry *e = &s->e[d][n];
 
 			snprintf(text + len, sizeof(text) - len, "%s",
-				 names[n]);
+				 model_names[n]);
 			assert_int_equal(
 				vault_tree_resolve(
 					p->tree, vault_span_str(text), at, &v),
@@ -574,22 +251,24 @@ static void check_paths(struct vault_past *p, const struct model *m,
 
 /* Directories in the order of their ids, which is the order of making. */
 static void check_places(struct vault_past *p, const struct model *m,
-			 const struct state *s, uint64_t at, uint64_t node)
+			 const struct model_state *s, uint64_t at,
+			 uint64_t node)
 {
 	const size_t *order = sorted();
 
 	start();
 	for (size_t d = 0; d < m->n_dirs; d++) {
-		if (!reachable(m, s, d))
+		if (!model_reaches(m, s, d))
 			continue;
-		for (size_t i = 0; i < N_NAMES; i++) {
-			const struct entry *e = &s->e[d][order[i]];
+		for (size_t i = 0; i < MODEL_NAMES; i++) {
+			const struct model_entry *e = &s->e[d][order[i]];
 
 			if (!e->there || e->row.node != node)
 				continue;
 			hear(&want, "%llu ", (unsigned long long)m->dir_ids[d]);
-			hear_row(&want, names[order[i]],
-				 strlen(names[order[i]]), &e->row, e->seq);
+			hear_row(&want, model_names[order[i]],
+				 strlen(model_names[order[i]]), &e->row,
+				 e->seq);
 		}
 	}
 	assert_int_equal(vault_tree_places(p->tree, node, at, hear_place, &got),
@@ -604,10 +283,10 @@ static void check_timeline(struct vault_past *p, const struct model *m,
 	const struct vault_row *last = NULL;
 
 	start();
-	for (size_t c = 0; c < N_COMMITS; c++) {
+	for (size_t c = 0; c < MODEL_COMMITS; c++) {
 		for (size_t d = 0; d < m->n_dirs; d++) {
-			for (size_t i = 0; i < N_NAMES; i++) {
-				const struct written *w = NULL;
+			for (size_t i = 0; i < MODEL_NAMES; i++) {
+				const struct model_written *w = NULL;
 
 				for (size_t k = 0; k < m->n_log; k++)
 					if (m->log[k].commit == c &&
@@ -624,8 +303,8 @@ static void check_timeline(struct vault_past *p, const struct model *m,
 				last = &w->row;
 				hear(&want, "%llu ",
 				     (unsigned long long)m->dir_ids[d]);
-				hear_row(&want, names[order[i]],
-					 strlen(names[order[i]]), &w->row,
+				hear_row(&want, model_names[order[i]],
+					 strlen(model_names[order[i]]), &w->row,
 					 m->moments[c].seq);
 			}
 		}
@@ -636,22 +315,23 @@ static void check_timeline(struct vault_past *p, const struct model *m,
 }
 
 /* By walking both trees, every name of them. */
-static void walk_both(const struct model *m, const struct state *a, size_t da,
-		      const struct state *b, size_t db, const char *path)
+static void walk_both(const struct model *m, const struct model_state *a,
+		      size_t da, const struct model_state *b, size_t db,
+		      const char *path)
 {
 	const size_t *order = sorted();
-	static const struct entry none;
+	static const struct model_entry none;
 
-	for (size_t i = 0; i < N_NAMES; i++) {
-		const struct entry *x =
+	for (size_t i = 0; i < MODEL_NAMES; i++) {
+		const struct model_entry *x =
 			da == SIZE_MAX ? &none : &a->e[da][order[i]];
-		const struct entry *y =
+		const struct model_entry *y =
 			db == SIZE_MAX ? &none : &b->e[db][order[i]];
 		size_t na = SIZE_MAX, nb = SIZE_MAX;
 		char here[1024];
 
 		snprintf(here, sizeof(here), "%s%s%s", path,
-			 path[0] == '\0' ? "" : "/", names[order[i]]);
+			 path[0] == '\0' ? "" : "/", model_names[order[i]]);
 		if (!vault_row_same(&x->row, &y->row)) {
 			hear(&want, "%s", here);
 			hear_side(&want, &x->row);
@@ -659,9 +339,9 @@ static void walk_both(const struct model *m, const struct state *a, size_t da,
 			hear(&want, "\n");
 		}
 		if (x->row.kind == VAULT_KIND_DIR)
-			na = dir_index(m, x->row.node);
+			na = model_dir_index(m, x->row.node);
 		if (y->row.kind == VAULT_KIND_DIR)
-			nb = dir_index(m, y->row.node);
+			nb = model_dir_index(m, y->row.node);
 		if (na != SIZE_MAX || nb != SIZE_MAX)
 			walk_both(m, a, na, b, nb, here);
 	}
@@ -670,12 +350,12 @@ static void walk_both(const struct model *m, const struct state *a, size_t da,
 static void check_diff(struct vault_past *p, const struct model *m, size_t dir,
 		       size_t i, size_t j)
 {
-	const struct state *a = &m->past[i + 1];
-	const struct state *b = &m->past[j + 1];
+	const struct model_state *a = &m->past[i + 1];
+	const struct model_state *b = &m->past[j + 1];
 
 	start();
-	walk_both(m, a, reachable(m, a, dir) ? dir : SIZE_MAX, b,
-		  reachable(m, b, dir) ? dir : SIZE_MAX, "");
+	walk_both(m, a, model_reaches(m, a, dir) ? dir : SIZE_MAX, b,
+		  model_reaches(m, b, dir) ? dir : SIZE_MAX, "");
 	assert_int_equal(vault_tree_diff(p->tree, m->dir_ids[dir],
 					 m->moments[i].seq, m->moments[j].seq,
 					 hear_change, &got),
@@ -686,10 +366,10 @@ static void check_diff(struct vault_past *p, const struct model *m, size_t dir,
 static void check_below(struct vault_past *p, const struct model *m, size_t dir)
 {
 	bool pending = false;
-	uint64_t seqs[N_COMMITS];
+	uint64_t seqs[MODEL_COMMITS];
 	size_t n = 0;
 
-	for (size_t i = 0; i < N_COMMITS; i++) {
+	for (size_t i = 0; i < MODEL_COMMITS; i++) {
 		pending = pending || m->touched[i][dir];
 		if (m->moments[i].partial)
 			continue;
@@ -708,17 +388,17 @@ static void check_below(struct vault_past *p, const struct model *m, size_t dir)
 
 static void check_live(struct vault_past *p, const struct model *m)
 {
-	const struct state *s = &m->past[N_COMMITS];
+	const struct model_state *s = &m->past[MODEL_COMMITS];
 	const size_t *order = sorted();
 	uint64_t bytes, versions;
 
 	for (size_t d = 0; d < m->n_dirs; d++) {
-		for (size_t n = 0; n < N_NAMES; n++) {
-			const struct entry *e = &s->e[d][n];
+		for (size_t n = 0; n < MODEL_NAMES; n++) {
+			const struct model_entry *e = &s->e[d][n];
 			struct vault_live l;
-			const vault_err err =
-				vault_tree_live(p->tree, m->dir_ids[d],
-						vault_span_str(names[n]), &l);
+			const vault_err err = vault_tree_live(
+				p->tree, m->dir_ids[d],
+				vault_span_str(model_names[n]), &l);
 
 			assert_int_equal(err, e->there ? VAULT_OK
 						       : VAULT_ERR_NOT_FOUND);
@@ -728,13 +408,13 @@ static void check_live(struct vault_past *p, const struct model *m)
 			assert_int_equal(l.version.seq, e->seq);
 			start();
 			for (size_t x = 0; x < m->n_dirs; x++)
-				for (size_t i = 0; i < N_NAMES; i++)
+				for (size_t i = 0; i < MODEL_NAMES; i++)
 					if (s->e[x][order[i]].there &&
 					    s->e[x][order[i]].ino == e->ino)
 						hear(&want, "%llu %s\n",
 						     (unsigned long long)
 							     m->dir_ids[x],
-						     names[order[i]]);
+						     model_names[order[i]]);
 			assert_int_equal(vault_tree_by_inode(p->tree, 3, e->ino,
 							     hear_inode, &got),
 					 VAULT_OK);
@@ -748,7 +428,7 @@ static void check_live(struct vault_past *p, const struct model *m)
 }
 
 static void check_moment(struct vault_past *p, const struct model *m,
-			 const struct state *s, uint64_t at,
+			 const struct model_state *s, uint64_t at,
 			 struct vault_scratch_random *r)
 {
 	check_lookup(p, m, s, at);
@@ -756,10 +436,10 @@ static void check_moment(struct vault_past *p, const struct model *m,
 	for (size_t d = 0; d < m->n_dirs; d++) {
 		check_list(p, m, s, at, d, "");
 		check_list(p, m, s, at, d,
-			   names[vault_scratch_below(r, N_NAMES)]);
+			   model_names[vault_scratch_below(r, MODEL_NAMES)]);
 	}
 	for (int n = 0; n < 10 && m->n_log > 0; n++) {
-		const struct written *w =
+		const struct model_written *w =
 			&m->log[vault_scratch_below(r, m->n_log)];
 
 		if (w->row.kind != VAULT_KIND_NONE)
@@ -772,10 +452,10 @@ static void check_all(struct vault_past *p, const struct model *m,
 {
 	struct vault_scratch_random r = vault_scratch_seed(seed);
 
-	for (size_t i = 0; i < N_COMMITS;
+	for (size_t i = 0; i < MODEL_COMMITS;
 	     i += 1 + (size_t)vault_scratch_below(&r, 8))
 		check_moment(p, m, &m->past[i + 1], m->moments[i].seq, &r);
-	check_moment(p, m, &m->past[N_COMMITS], VAULT_AT_NOW, &r);
+	check_moment(p, m, &m->past[MODEL_COMMITS], VAULT_AT_NOW, &r);
 	check_moment(p, m, &m->past[0], m->moments[0].seq - 1, &r);
 	check_live(p, m);
 	for (size_t d = 0; d < m->n_dirs; d++) {
@@ -783,7 +463,7 @@ static void check_all(struct vault_past *p, const struct model *m,
 		check_below(p, m, d);
 	}
 	for (int n = 0; n < 40; n++) {
-		const struct written *w =
+		const struct model_written *w =
 			&m->log[vault_scratch_below(&r, m->n_log)];
 
 		if (w->row.kind == VAULT_KIND_FILE)
@@ -791,9 +471,9 @@ static void check_all(struct vault_past *p, const struct model *m,
 	}
 	for (int n = 0; n < 150; n++)
 		check_diff(p, m, (size_t)vault_scratch_below(&r, m->n_dirs),
-			   (size_t)vault_scratch_below(&r, N_COMMITS),
-			   (size_t)vault_scratch_below(&r, N_COMMITS));
-	for (size_t i = 1; i < N_COMMITS; i++)
+			   (size_t)vault_scratch_below(&r, MODEL_COMMITS),
+			   (size_t)vault_scratch_below(&r, MODEL_COMMITS));
+	for (size_t i = 1; i < MODEL_COMMITS; i++)
 		check_diff(p, m, 0, i - 1, i);
 }
 
@@ -804,7 +484,7 @@ static void check_seed(struct vault_past *p, uint64_t seed)
 	struct vault_buf after = VAULT_BUF_INIT;
 
 	assert_non_null(m);
-	make_past(p, m, seed);
+	model_make(p, m, seed);
 	check_all(p, m, seed + 1);
 	vault_past_dump(p, &before);
 	vault_past_reopen(p, false);

@@ -4,8 +4,6 @@
  * Every command through the real program, on a project that is not mounted:
  * what it prints, what it writes, and what it exits with.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,91 +15,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "store/base/buf.h"
 #include "store/digest.h"
-#include "tests/fs/ran.h"
-#include "tests/support/scratch.h"
-
-struct world {
-	struct vault_scratch s;
-	struct ran ran;
-	char first[64]; /* names of moments */
-	char second[64];
-};
-
-/* Short forms for a world. */
-#define run(w, ...) ran_run(&(w)->ran, &(w)->s, __VA_ARGS__)
-#define out(w) ran_out(&(w)->ran)
-#define err(w) ran_err(&(w)->ran)
-#define expect_code(w, code) ran_expect(&(w)->ran, (code))
-#define OK(w, ...) RAN_OK(&(w)->ran, &(w)->s, __VA_ARGS__)
-#define FAILS(w, code, text, ...) \
-	RAN_FAILS(&(w)->ran, &(w)->s, code, text, __VA_ARGS__)
-#define json_of(w) ran_json(&(w)->ran)
-#define text_of ran_member
-
-/* ---- a project with a past ---- */
-
-/* The name of the newest moment. */
-static void latest(struct world *w, char name[64])
-{
-	json_t *d;
-
-	OK(w, "log", "--json", "-C", "art");
-	d = json_of(w);
-	assert_true(json_array_size(d) > 0);
-	snprintf(name, 64, "%s", text_of(json_array_get(d, 0), "moment"));
-	json_decref(d);
-}
-
-static void write_text(struct world *w, const char *name, const char *text)
-{
-	vault_scratch_write_str(w->s.fd, name, text);
-}
-
-static void expect_text(struct world *w, const char *name, const char *text)
-{
-	vault_scratch_expect(w->s.fd, name, vault_span_str(text));
-}
-
-/* Two moments: chars/bob.txt and hero.psd differ, chars/same does not. */
-static int setup(void **state)
-{
-	struct world *w = calloc(1, sizeof(*w));
-
-	assert_non_null(w);
-	setenv("TZ", "UTC", 1);
-	vault_scratch_init(&w->s);
-	write_text(w, "art/hero.psd", "hero one");
-	write_text(w, "art/chars/bob.txt", "bob one");
-	write_text(w, "art/chars/same", "same");
-	OK(w, "sync", "art");
-	assert_string_equal(out(w), "");
-	latest(w, w->first);
-	write_text(w, "art/hero.psd", "hero two, longer");
-	write_text(w, "art/chars/bob.txt", "bob two");
-	OK(w, "sync", "-C", "art");
-	latest(w, w->second);
-	assert_string_not_equal(w->first, w->second);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	ran_release(&w->ran);
-	vault_scratch_release(&w->s);
-	free(w);
-	return 0;
-}
+#include "tests/fs/world.h"
 
 /* ---- words ---- */
 
@@ -272,7 +192,7 @@ static void log_of_a_path_goes_through_renames_and_deletion(void **state)
 				  "art/chars/villain.psd"),
 			 0);
 	OK(w, "sync", "art");
-	write_text(w, "art/chars/villain.psd", "three");
+	world_write(w, "art/chars/villain.psd", "three");
 	OK(w, "sync", "art");
 	vault_scratch_remove(w->s.fd, "art/chars/villain.psd");
 	OK(w, "sync", "art");
@@ -356,7 +276,7 @@ static void a_name_that_is_no_utf8_gives_valid_json(void **state)
 	struct world *w = *state;
 	json_t *d;
 
-	write_text(w, "art/odd/b\xFF.txt", "odd");
+	world_write(w, "art/odd/b\xFF.txt", "odd");
 	OK(w, "sync", "art");
 	OK(w, "ls", "-C", "art", "--json", "latest", "odd");
 	d = json_of(w);
@@ -369,137 +289,6 @@ static void a_name_that_is_no_utf8_gives_valid_json(void **state)
 	assert_string_equal(out(w), "odd");
 }
 
-/* ---- restore ---- */
-
-static void restore_comes_beside_and_never_over(void **state)
-{
-	struct world *w = *state;
-	char name[160];
-
-	OK(w, "restore", "-C", "art", "--at", w->first, "chars/bob.txt");
-	snprintf(name, sizeof(name), "art/chars/bob (%s).txt", w->first);
-	expect_text(w, name, "bob one");
-	assert_non_null(strstr(out(w), name + 4));
-	expect_text(w, "art/chars/bob.txt", "bob two");
-	write_text(w, name, "mine");
-	FAILS(w, 1, "exists", "restore", "-C", "art", "--at", w->first,
-	      "chars/bob.txt");
-	expect_text(w, name, "mine");
-	/* WHEN is what it resolves to, not what was written. */
-	OK(w, "restore", "-C", "art", "--at", "previous", "hero.psd");
-	snprintf(name, sizeof(name), "art/hero (%s).psd", w->first);
-	expect_text(w, name, "hero one");
-}
-
-static void restore_to_is_like_cp(void **state)
-{
-	struct world *w = *state;
-
-	OK(w, "restore", "-C", "art", "--at", w->first, "hero.psd", "--to",
-	   "new.psd");
-	expect_text(w, "new.psd", "hero one");
-	vault_scratch_mkdirs(w->s.fd, "dir");
-	OK(w, "restore", "-C", "art", "--at", w->first, "chars/bob.txt", "--to",
-	   "dir");
-	expect_text(w, "dir/bob.txt", "bob one");
-	OK(w, "restore", "-C", "art", "--at", w->first, "--to=dir/all", ".");
-	expect_text(w, "dir/all/hero.psd", "hero one");
-	expect_text(w, "dir/all/chars/bob.txt", "bob one");
-	FAILS(w, 1, "new.psd", "restore", "-C", "art", "--at", w->first,
-	      "hero.psd", "--to", "new.psd");
-	FAILS(w, 1, "exists", "restore", "-C", "art", "--at", w->second,
-	      "chars/bob.txt", "--to", "dir");
-	FAILS(w, 1, "nowhere", "restore", "-C", "art", "--at", w->first,
-	      "hero.psd", "--to", "nowhere/x");
-	expect_text(w, "new.psd", "hero one");
-	expect_text(w, "dir/bob.txt", "bob one");
-}
-
-static void replace_keeps_the_live_state_first(void **state)
-{
-	struct world *w = *state;
-	json_t *d;
-
-	write_text(w, "art/hero.psd", "not yet kept");
-	OK(w, "restore", "-C", "art", "--at", w->first, "--replace",
-	   "hero.psd");
-	expect_text(w, "art/hero.psd", "hero one");
-	OK(w, "cat", "-C", "art", "latest", "hero.psd");
-	assert_string_equal(out(w), "not yet kept");
-	OK(w, "log", "-C", "art", "--json");
-	d = json_of(w);
-	assert_string_equal(text_of(json_array_get(d, 0), "cause"), "restore");
-	json_decref(d);
-}
-
-static void replace_of_a_folder_brings_exactly_that_folder(void **state)
-{
-	struct world *w = *state;
-
-	write_text(w, "art/chars/later", "later");
-	OK(w, "restore", "-C", "art", "--at", w->first, "--replace", "chars");
-	expect_text(w, "art/chars/bob.txt", "bob one");
-	assert_false(vault_scratch_exists(w->s.fd, "art/chars/later"));
-	OK(w, "sync", "art");
-	FAILS(w, 1, "not there", "cat", "-C", "art", "latest", "chars/later");
-	OK(w, "cat", "-C", "art", "previous", "chars/later");
-	assert_string_equal(out(w), "later");
-}
-
-static void what_cannot_be_restored_says_why(void **state)
-{
-	struct world *w = *state;
-
-	FAILS(w, 1, "not there", "restore", "-C", "art", "--at", "latest",
-	      "never");
-	FAILS(w, 1, "--to", "restore", "-C", "art", "--at", "latest", ".");
-	FAILS(w, 1, "--to", "restore", "-C", "art", "--at", "latest",
-	      "--replace", ".");
-	vault_scratch_remove(w->s.fd, "art/chars");
-	FAILS(w, 1, "--to", "restore", "-C", "art", "--at", w->first,
-	      "chars/bob.txt");
-	OK(w, "restore", "-C", "art", "--at", w->first, "--replace", "chars");
-	expect_text(w, "art/chars/bob.txt", "bob one");
-}
-
-static void everything_of_a_file_comes_back(void **state)
-{
-	struct world *w = *state;
-	const struct timespec times[2] = { { 1000000000, 123456789 },
-					   { 1000000000, 123456789 } };
-	char moment[64];
-	char value[8];
-	struct stat st;
-
-	write_text(w, "art/set/file", "bytes");
-	assert_int_equal(fchmodat(w->s.fd, "art/set/file", 0640, 0), 0);
-	assert_int_equal(symlinkat("../hero.psd", w->s.fd, "art/set/link"), 0);
-	assert_int_equal(
-		linkat(w->s.fd, "art/set/file", w->s.fd, "art/set/second", 0),
-		0);
-	vault_scratch_mkdirs(w->s.fd, "art/set/empty");
-	assert_int_equal(utimensat(w->s.fd, "art/set/file", times, 0), 0);
-	assert_true(setxattr(vault_scratch_path(&w->s, "art/set/file"),
-			     "user.mood", "blue", 4, 0) == 0 ||
-		    errno == EOPNOTSUPP);
-	OK(w, "sync", "art");
-	latest(w, moment);
-	OK(w, "restore", "-C", "art", "--at", moment, "set", "--to", "back");
-	assert_int_equal(fstatat(w->s.fd, "back/file", &st, 0), 0);
-	assert_int_equal(st.st_mode & 07777, 0640);
-	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
-	assert_int_equal(st.st_mtim.tv_nsec, 123456789);
-	assert_int_equal(st.st_nlink, 2);
-	assert_int_equal(readlinkat(w->s.fd, "back/link", value, 8), 8);
-	assert_true(vault_scratch_exists(w->s.fd, "back/empty"));
-	if (getxattr(vault_scratch_path(&w->s, "art/set/file"), "user.mood",
-		     value, sizeof(value)) == 4)
-		assert_int_equal(
-			getxattr(vault_scratch_path(&w->s, "back/file"),
-				 "user.mood", value, sizeof(value)),
-			4);
-}
-
 /* ---- snapshots ---- */
 
 static void a_snapshot_names_what_is_pending_too(void **state)
@@ -508,7 +297,7 @@ static void a_snapshot_names_what_is_pending_too(void **state)
 	const json_t *m;
 	json_t *d;
 
-	write_text(w, "art/hero.psd", "hero three");
+	world_write(w, "art/hero.psd", "hero three");
 	OK(w, "snapshot", "-C", "art", "-m", "for Ana", "--tag", "client",
 	   "--tag", "final", "review");
 	assert_int_equal(w->ran.out.len, strlen(w->first) + 1);
@@ -599,7 +388,7 @@ static void ignored_says_what_and_why(void **state)
 
 	OK(w, "ignored", "-C", "art");
 	assert_non_null(strchr(out(w), '\n'));
-	write_text(w, "art/.artvaultignore", "*.bak\n");
+	world_write(w, "art/.artvaultignore", "*.bak\n");
 	OK(w, "ignored", "-C", "art", "hero.psd", "x.bak");
 	assert_non_null(strstr(out(w), "hero.psd: kept"));
 	assert_non_null(strstr(out(w), "x.bak: left out: a rule"));
@@ -640,7 +429,7 @@ static void every_kind_of_entry_is_listed(void **state)
 	vault_scratch_mkdirs(w->s.fd, "art/kinds");
 	assert_int_equal(mkfifoat(w->s.fd, "art/kinds/fifo", 0600), 0);
 	assert_int_equal(symlinkat("nowhere", w->s.fd, "art/kinds/link"), 0);
-	write_text(w, "art/kinds/tool", "#!");
+	world_write(w, "art/kinds/tool", "#!");
 	assert_int_equal(fchmodat(w->s.fd, "art/kinds/tool", 07755, 0), 0);
 	OK(w, "sync", "art");
 	OK(w, "ls", "-C", "art", "latest", "kinds");
@@ -706,7 +495,7 @@ static void a_terminal_sees_how_far_it_is(void **state)
 
 	for (int i = 0; i < 1500; i++) {
 		snprintf(name, sizeof(name), "art/many/%d", i);
-		write_text(w, name, name);
+		world_write(w, name, name);
 	}
 	assert_int_equal(run_on_terminal(w, &seen, "sync", "art", NULL), 0);
 	assert_non_null(strstr((char *)seen.data, "\r["));
@@ -744,257 +533,29 @@ static void watching_goes_on_until_interrupted(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-static void an_interrupted_restore_leaves_nothing_behind(void **state)
-{
-	char *argv[] = { (char[]){ "artvault" }, (char[]){ "restore" },
-			 (char[]){ "-C" },	 (char[]){ "art" },
-			 (char[]){ "--at" },	 (char[]){ "latest" },
-			 (char[]){ "--to" },	 (char[]){ "to/all" },
-			 (char[]){ "." },	 NULL };
-	struct world *w = *state;
-	char name[64];
-	int status;
-
-	for (int i = 0; i < 2000; i++) {
-		snprintf(name, sizeof(name), "art/many/%d", i);
-		write_text(w, name, name);
-	}
-	OK(w, "sync", "art");
-	vault_scratch_mkdirs(w->s.fd, "to");
-	for (int n = 0; n < 12; n++) {
-		const pid_t pid = ran_start(&w->s, argv);
-
-		usleep((useconds_t)n * 25000);
-		kill(pid, n % 2 == 0 ? SIGINT : SIGTERM);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		/* Whole, or not at all, and no temporary name either. */
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-			vault_scratch_remove(w->s.fd, "to/all");
-		assert_int_equal(unlinkat(w->s.fd, "to", AT_REMOVEDIR), 0);
-		vault_scratch_mkdirs(w->s.fd, "to");
-	}
-}
-
-/* ---- vaults ---- */
-
-static void without_room_nothing_is_kept_and_all_say_so(void **state)
-{
-	struct world *w = *state;
-	struct vault_buf config = VAULT_BUF_INIT;
-
-	vault_scratch_read(w->s.fd, "art/.artvault/config", &config);
-	assert_int_equal(vault_buf_append_str(&config, "min_free=1000T\n"),
-			 VAULT_OK);
-	vault_scratch_write(w->s.fd, "art/.artvault/config",
-			    vault_buf_span(&config));
-	vault_buf_release(&config);
-	write_text(w, "art/hero.psd", "three");
-	FAILS(w, 1, "paused", "sync", "art");
-	FAILS(w, 1, "paused", "snapshot", "-C", "art", "named");
-	FAILS(w, 1, "paused", "restore", "-C", "art", "--at", w->first,
-	      "--replace", "hero.psd");
-	expect_text(w, "art/hero.psd", "three");
-	OK(w, "cat", "-C", "art", "latest", "hero.psd");
-}
-
-static void a_vault_of_somebody_else_is_refused_by_name(void **state)
-{
-	struct world *w = *state;
-	char command[1400];
-
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(chmod(w->s.path, 0755), 0);
-	snprintf(command, sizeof(command),
-		 "setpriv --reuid 4321 --regid 4321 --clear-groups %s -C "
-		 "%s/art log 2>%s/err",
-		 ARTVAULT, w->s.path, w->s.path);
-	assert_int_equal(system(command) >> 8, 1);
-	vault_scratch_read(w->s.fd, "err", &w->ran.err);
-	assert_non_null(vault_buf_cstr(&w->ran.err));
-	assert_non_null(strstr(err(w), ".artvault"));
-	assert_non_null(strstr(err(w), "ermission denied"));
-}
-
-static void what_is_not_mounted_is_not_unmounted(void **state)
-{
-	struct world *w = *state;
-
-	FAILS(w, 1, "not mounted", "-C", "art", "unmount");
-	FAILS(w, 1, "art", "unmount", "art");
-	FAILS(w, 1, "none", "-C", "none", "unmount", "art");
-	FAILS(w, 1, "none", "-C", "none", "mount", "art");
-	FAILS(w, 1, "none", "mount", "none");
-}
-
-static void a_vault_anywhere_else_does_as_well(void **state)
-{
-	struct world *w = *state;
-
-	write_text(w, "two/f.txt", "else");
-	OK(w, "sync", "--vault", "kept", "two");
-	assert_false(vault_scratch_exists(w->s.fd, "two/.artvault"));
-	OK(w, "cat", "--vault", "kept", "latest", "f.txt");
-	assert_string_equal(out(w), "else");
-	OK(w, "--vault", "kept", "check", "--data");
-	vault_scratch_remove(w->s.fd, "two");
-	OK(w, "cat", "--vault=kept", "latest", "f.txt");
-	assert_string_equal(out(w), "else");
-	FAILS(w, 1, "not there", "sync", "--vault", "kept");
-	OK(w, "restore", "--vault", "kept", "--at", "latest", ".", "--to",
-	   "two");
-	expect_text(w, "two/f.txt", "else");
-}
-
-static void without_a_vault_the_way_on_is_named(void **state)
-{
-	struct world *w = *state;
-
-	write_text(w, "plain/f", "f");
-	FAILS(w, 1, "artvault mount", "log", "-C", "plain");
-	FAILS(w, 64, "artvault mount", "check", "-C", "plain");
-	FAILS(w, 1, "artvault mount", "rebuild-index", "-C", "plain");
-	FAILS(w, 1, "none", "log", "--vault", "none");
-	FAILS(w, 1, "none", "log", "-C", "none");
-	/* In a folder that nobody named nothing is begun. */
-	FAILS(w, 1, "artvault mount", "sync");
-}
-
-static void check_is_clean_then_repairable_then_lost(void **state)
-{
-	struct world *w = *state;
-	struct vault_scratch_random r = vault_scratch_seed(7);
-	struct vault_buf big = VAULT_BUF_INIT;
-	bool seen = false;
-	const json_t *v;
-	json_t *d;
-	size_t i;
-
-	vault_scratch_bytes(&r, &big, 400000);
-	vault_scratch_write(w->s.fd, "art/big.psd", vault_buf_span(&big));
-	OK(w, "sync", "art");
-	OK(w, "check", "-C", "art");
-	OK(w, "check", "--data", "--json", "-C", "art");
-	d = json_of(w);
-	assert_string_equal(text_of(d, "result"), "clean");
-	assert_int_equal(json_array_size(json_object_get(d, "findings")), 0);
-	assert_int_equal(json_array_size(json_object_get(d, "versions")), 0);
-	json_decref(d);
-
-	/* Most of the pack is the big file: its middle is in there. */
-	vault_scratch_flip(
-		w->s.fd, "art/.artvault/packs/00000001.pack",
-		vault_scratch_size(w->s.fd,
-				   "art/.artvault/packs/00000001.pack") /
-			2,
-		0x40);
-	run(w, "check", "--data", "--json", "-C", "art", NULL);
-	expect_code(w, 2);
-	d = json_of(w);
-	assert_string_equal(text_of(d, "result"), "lost");
-	assert_true(json_array_size(json_object_get(d, "findings")) > 0);
-	json_array_foreach(json_object_get(d, "versions"), i, v)
-	{
-		assert_string_equal(text_of(v, "path"), "big.psd");
-		assert_true(strlen(text_of(v, "reason")) > 0);
-		seen = true;
-	}
-	assert_true(seen);
-	json_decref(d);
-	run(w, "check", "--data", "-C", "art", NULL);
-	expect_code(w, 2);
-	assert_non_null(strstr(out(w), "lost: big.psd"));
-	assert_non_null(strstr(out(w), "damaged"));
-	run(w, "restore", "-C", "art", "--at", "latest", ".", "--to", "part",
-	    NULL);
-	expect_code(w, 1);
-	expect_text(w, "part/hero.psd", "hero two, longer");
-	assert_false(vault_scratch_exists(w->s.fd, "part/big.psd"));
-	/* No byte of it comes out wrong, and the others are untouched. */
-	FAILS(w, 1, "big.psd", "cat", "-C", "art", "latest", "big.psd");
-	OK(w, "cat", "-C", "art", w->first, "hero.psd");
-	assert_string_equal(out(w), "hero one");
-	run(w, "restore", "-C", "art", "--at", "latest", "big.psd", "--replace",
-	    NULL);
-	expect_code(w, 1);
-	vault_scratch_expect(w->s.fd, "art/big.psd", vault_buf_span(&big));
-	vault_buf_release(&big);
-}
-
-static void an_index_that_is_gone_is_made_again(void **state)
-{
-	struct world *w = *state;
-
-	OK(w, "rebuild-index", "-C", "art");
-	OK(w, "check", "--data", "-C", "art");
-	vault_scratch_remove(w->s.fd, "art/.artvault/index");
-	OK(w, "cat", "-C", "art", w->first, "hero.psd");
-	assert_string_equal(out(w), "hero one");
-}
-
-static void a_project_with_a_view_of_its_own_is_not_captured(void **state)
-{
-	struct world *w = *state;
-
-	write_text(w, "art/.history/mine", "mine");
-	FAILS(w, 1, ".history", "sync", "art");
-	FAILS(w, 1, ".history", "mount", "art");
-	/* What was kept can still be had. */
-	OK(w, "cat", "-C", "art", "latest", "hero.psd");
-}
-
-static void an_output_that_is_closed_is_no_success(void **state)
-{
-	struct world *w = *state;
-	char command[1200];
-
-	snprintf(command, sizeof(command),
-		 "%s cat -C %s/art latest hero.psd >/dev/full 2>%s/err",
-		 ARTVAULT, w->s.path, w->s.path);
-	assert_int_equal(system(command) >> 8, 1);
-}
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(wrong_words_exit_2_and_64_of_check),
-		TEST(every_command_has_help),
-		TEST(log_is_an_array_of_moments_newest_first),
-		TEST(since_and_until_cut_the_log),
-		TEST(a_date_after_since_means_its_first_second),
-		TEST(log_of_a_path_has_its_distinct_versions),
-		TEST(log_of_a_path_goes_through_renames_and_deletion),
-		TEST(ls_shows_a_folder_as_it_was),
-		TEST(cat_writes_the_bytes_of_then),
-		TEST(an_absolute_path_works_and_stays_inside),
-		TEST(a_name_that_is_no_utf8_gives_valid_json),
-		TEST(restore_comes_beside_and_never_over),
-		TEST(restore_to_is_like_cp),
-		TEST(replace_keeps_the_live_state_first),
-		TEST(replace_of_a_folder_brings_exactly_that_folder),
-		TEST(what_cannot_be_restored_says_why),
-		TEST(everything_of_a_file_comes_back),
-		TEST(a_snapshot_names_what_is_pending_too),
-		TEST(names_that_cannot_be_given_are_refused),
-		TEST(a_removed_name_comes_back),
-		TEST(status_has_its_members),
-		TEST(ignored_says_what_and_why),
-		TEST(people_get_lines_of_text),
-		TEST(every_kind_of_entry_is_listed),
-		TEST(a_terminal_sees_how_far_it_is),
-		TEST(watching_goes_on_until_interrupted),
-		TEST(an_interrupted_restore_leaves_nothing_behind),
-		TEST(without_room_nothing_is_kept_and_all_say_so),
-		TEST(a_vault_of_somebody_else_is_refused_by_name),
-		TEST(what_is_not_mounted_is_not_unmounted),
-		TEST(a_vault_anywhere_else_does_as_well),
-		TEST(without_a_vault_the_way_on_is_named),
-		TEST(check_is_clean_then_repairable_then_lost),
-		TEST(an_index_that_is_gone_is_made_again),
-		TEST(a_project_with_a_view_of_its_own_is_not_captured),
-		TEST(an_output_that_is_closed_is_no_success),
+		WORLD_TEST(wrong_words_exit_2_and_64_of_check),
+		WORLD_TEST(every_command_has_help),
+		WORLD_TEST(log_is_an_array_of_moments_newest_first),
+		WORLD_TEST(since_and_until_cut_the_log),
+		WORLD_TEST(a_date_after_since_means_its_first_second),
+		WORLD_TEST(log_of_a_path_has_its_distinct_versions),
+		WORLD_TEST(log_of_a_path_goes_through_renames_and_deletion),
+		WORLD_TEST(ls_shows_a_folder_as_it_was),
+		WORLD_TEST(cat_writes_the_bytes_of_then),
+		WORLD_TEST(an_absolute_path_works_and_stays_inside),
+		WORLD_TEST(a_name_that_is_no_utf8_gives_valid_json),
+		WORLD_TEST(a_snapshot_names_what_is_pending_too),
+		WORLD_TEST(names_that_cannot_be_given_are_refused),
+		WORLD_TEST(a_removed_name_comes_back),
+		WORLD_TEST(status_has_its_members),
+		WORLD_TEST(ignored_says_what_and_why),
+		WORLD_TEST(people_get_lines_of_text),
+		WORLD_TEST(every_kind_of_entry_is_listed),
+		WORLD_TEST(a_terminal_sees_how_far_it_is),
+		WORLD_TEST(watching_goes_on_until_interrupted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

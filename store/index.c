@@ -3,9 +3,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <rocksdb/c.h>
 
@@ -21,6 +23,9 @@
 #define WAL_BYTES ((uint64_t)64 << 20)
 #define OPEN_FILES 256
 #define BLOOM_BITS 10.0
+#define INFO_LOG_HEAD_ONLY 5 /* 3 would add errors, 6 is no level */
+/* More than an open writes: a log's head, a manifest, options. */
+#define PROBE_BYTES ((off_t)256 << 10)
 
 /* The family that RocksDB insists on is our META. */
 static const char *const family_names[VAULT_CF_COUNT] = {
@@ -120,8 +125,11 @@ static rocksdb_options_t *family_options(enum vault_cf cf, bool create,
 	rocksdb_options_set_max_background_jobs(o, 2);
 	rocksdb_options_set_compression(o, rocksdb_lz4_compression);
 	rocksdb_options_set_is_fd_close_on_exec(o, 1);
-	/* Nothing of its own log is of use to anybody but us. */
-	rocksdb_options_set_info_log_level(o, 3);
+	/*
+	 * What matters comes back as an error. Of its own log only the head
+	 * cannot be turned off: see probe().
+	 */
+	rocksdb_options_set_info_log_level(o, INFO_LOG_HEAD_ONLY);
 	rocksdb_options_set_keep_log_file_num(o, 2);
 	rocksdb_options_set_max_log_file_size(o, (size_t)1 << 20);
 	rocksdb_options_set_stats_dump_period_sec(o, 0);
@@ -161,6 +169,46 @@ static bool database_exists(const char *path)
 	return there;
 }
 
+/* All other errors are the index's own. */
+static bool is_of_disk(int failed)
+{
+	return failed == ENOSPC || failed == EDQUOT || failed == EFBIG ||
+	       failed == EIO || failed == EROFS;
+}
+
+/*
+ * Is there room for what an open writes? Where there is none the index is no
+ * worse for it, and RocksDB must not find out: a second write to its log,
+ * after one has failed, ends the process.
+ */
+static vault_err probe(const char *path)
+{
+	struct vault_buf name = VAULT_BUF_INIT;
+	vault_err err;
+	int failed = 0;
+	int fd = -1;
+
+	err = vault_buf_printf(&name, "%s/probe.tmp", path);
+	if (err != VAULT_OK)
+		goto out;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		failed = errno;
+	else if ((fd = open(vault_buf_cstr(&name),
+			    O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) < 0)
+		failed = errno;
+	else
+		failed = posix_fallocate(fd, 0, PROBE_BYTES);
+	if (failed != 0 && is_of_disk(failed))
+		err = vault_err_from_errno(failed);
+out:
+	if (fd >= 0) {
+		close(fd);
+		unlink(vault_buf_cstr(&name));
+	}
+	vault_buf_release(&name);
+	return err;
+}
+
 vault_err vault_index_open(const char *path, bool create,
 			   struct vault_index **out)
 {
@@ -170,6 +218,12 @@ vault_err vault_index_open(const char *path, bool create,
 
 	if (!create && !database_exists(path))
 		return VAULT_ERR_NOT_FOUND;
+	err = probe(path);
+	if (err != VAULT_OK) {
+		vault_log_error("index: cannot be written to: %s",
+				vault_err_text(err));
+		return err;
+	}
 	x = calloc(1, sizeof(*x));
 	if (x == NULL)
 		return VAULT_ERR_NOMEM;

@@ -46,7 +46,8 @@ enum vault_cf {
  * Open the database in directory `path` (absolute; may be a /proc/self/fd
  * path), made empty if it is absent and `create` is set. VAULT_ERR_INDEX: it
  * cannot be used; the reason has been logged. VAULT_ERR_NOT_FOUND: absent and
- * not to be made. Only one process can have it open.
+ * not to be made. NO_SPACE, IO and their like: the disk takes no writes, and
+ * nothing is known about the index. Only one process can have it open.
  */
 VAULT_MUST_CHECK vault_err vault_index_open(const char *path, bool create,
 					    struct vault_index **out);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -243,6 +245,51 @@ static void a_damaged_block_raises_the_alarm(void **state)
 	vault_buf_release(&v);
 }
 
+/* As on a full disk: no write to any file gets through any more. */
+static void refuse_writes(bool refuse)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = refuse ? 0 : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void what_cannot_be_written_fails_and_no_more(void **state)
+{
+	struct vault_scratch *d = *state;
+	struct vault_index *x = open_index(d);
+	struct vault_batch *b = NULL;
+	struct vault_buf v = VAULT_BUF_INIT;
+	vault_err err;
+
+	put(x, VAULT_CF_ROW, "key", "before");
+	assert_int_equal(vault_batch_create(&b), VAULT_OK);
+	refuse_writes(true);
+	for (unsigned i = 0; i < 3; i++) {
+		vault_batch_put(b, x, VAULT_CF_ROW, vault_span_str("key"),
+				vault_span_str("after"));
+		assert_int_equal(vault_index_write(x, b), VAULT_ERR_INDEX);
+	}
+	vault_batch_destroy(b);
+	vault_index_close(x);
+	x = NULL;
+	/* That is not the index's fault, which would be to build it anew. */
+	err = vault_index_open(vault_scratch_path(d, "index"), false, &x);
+	assert_int_not_equal(err, VAULT_OK);
+	assert_int_not_equal(err, VAULT_ERR_INDEX);
+	refuse_writes(false);
+	x = open_index(d);
+	assert_int_equal(
+		vault_index_get(x, VAULT_CF_ROW, vault_span_str("key"), &v),
+		VAULT_OK);
+	assert_true(
+		vault_span_equal(vault_buf_span(&v), vault_span_str("before")));
+	vault_index_close(x);
+	vault_buf_release(&v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +300,7 @@ int main(void)
 		VAULT_SCRATCH_TEST(what_is_not_there_is_not_made),
 		VAULT_SCRATCH_TEST(what_is_no_database_is_refused),
 		VAULT_SCRATCH_TEST(a_damaged_block_raises_the_alarm),
+		VAULT_SCRATCH_TEST(what_cannot_be_written_fails_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);

@@ -15,6 +15,7 @@
 
 #include "store/digest.h"
 #include "store/pack_format.h"
+#include "store/state.h"
 #include "store/store.h"
 #include "tests/support/scratch.h"
 #include "tests/support/toy.h"
@@ -125,20 +126,21 @@ static void what_is_not_synced_yet_can_be_read(void **state)
 /* So many that their places go to the index before any entry does. */
 static void a_huge_content_does_not_fill_the_memory(void **state)
 {
-	enum { N = 18000 };
+	enum { N = 20000 };
 	struct vault_store_options o = vault_toy_options();
 	struct vault_scratch *d = *state;
 	struct vault_store *s;
 	struct vault_id id;
 	char text[16];
 
-	o.pack_size = 512 << 10;
+	o.pack_size = 256 << 10;
 	s = vault_toy_open(d->fd, &o);
 	for (unsigned i = 0; i < N; i++) {
 		snprintf(text, sizeof(text), "chunk %u", i);
 		assert_int_equal(vault_toy_put(s, vault_span_str(text), &id),
 				 VAULT_OK);
 	}
+	assert_in_range(s->appender.pending.n_rows, 1, N / 2);
 	for (unsigned again = 0; again < 2; again++) {
 		for (unsigned i = 0; i < N; i += 7) {
 			snprintf(text, sizeof(text), "chunk %u", i);

@@ -216,8 +216,9 @@ static void adopt(struct vault_appender *a, struct fresh *f)
 		.last = { .end = a->params.prev_end },
 	};
 
-	if (a->pack != 0)
+	if (a->pack != 0 && !a->unreadable)
 		keep_end(a, &left);
+	a->unreadable = false;
 	pthread_mutex_lock(&a->lock);
 	close_pack(a);
 	a->fd = f->fd;
@@ -673,7 +674,9 @@ vault_err vault_appender_resume(struct vault_appender *a, uint32_t pack,
 	a->durable = a->written;
 	a->last = tail->last;
 	a->last.end = a->written;
-	a->synced = a->last;
+	a->unreadable = tail->unreadable;
+	/* The index reads such a pack again. */
+	a->synced = a->unreadable ? (struct vault_scan_last){ 0 } : a->last;
 	if (stated > tail->end)
 		return VAULT_OK;
 
@@ -693,7 +696,8 @@ vault_err vault_appender_resume(struct vault_appender *a, uint32_t pack,
 	/* What a killed process wrote is acknowledged only from here on. */
 	if (err == VAULT_OK && a->io->fdatasync(a->io->ctx, a->fd) < 0)
 		err = failure("sync", pack);
-	if (tail->last.type == VAULT_RECORD_FOOTER || err != VAULT_OK)
+	if (tail->last.type == VAULT_RECORD_FOOTER || tail->unreadable ||
+	    err != VAULT_OK)
 		close_pack(a);
 	return err;
 }

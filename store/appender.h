@@ -47,7 +47,8 @@ struct vault_appender {
 	uint64_t next_seq;
 	struct vault_scan_last last;   /* newest record of all */
 	struct vault_scan_last synced; /* newest of the durable ones */
-	bool suspect; /* a sync went wrong: leave the pack before all else */
+	bool suspect;	 /* a sync went wrong: leave the pack before all else */
+	bool unreadable; /* sectors of `pack`: it is left as it is */
 	struct vault_buf left; /* vault_appender_end, for the index to learn */
 	bool broken; /* records were lost; nothing more until reopened */
 

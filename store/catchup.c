@@ -423,6 +423,7 @@ static vault_err carry_out(struct vault_store *s, struct plan *p, bool fresh)
 		return err;
 	if (fresh)
 		tell_rebuilt(s, &r);
+	r.largest_seq += p->tail.unseen;
 	if (r.largest_seq >= s->appender.next_seq)
 		s->appender.next_seq = r.largest_seq + 1;
 	return VAULT_OK;
@@ -452,6 +453,15 @@ static vault_err note_applied(struct vault_store *s, const struct plan *p)
 	return err;
 }
 
+/* Could the newest pack not be read to its end? */
+static bool newest_was_cut(const struct plan *p)
+{
+	const struct vault_replay_span *s = &p->spans[p->n_spans];
+
+	return p->n_spans > 0 && s[-1].pack == p->newest &&
+	       s[-1].end < p->tail.end;
+}
+
 static vault_err run_once(struct vault_store *s,
 			  const struct vault_survey *survey, bool *fresh)
 {
@@ -467,6 +477,8 @@ static vault_err run_once(struct vault_store *s,
 					    p.durable, p.largest_seq + 1);
 	if (err == VAULT_OK)
 		err = carry_out(s, &p, *fresh);
+	if (err == VAULT_OK && !p.tail.unreadable && newest_was_cut(&p))
+		err = VAULT_ERR_IO; /* readable a moment ago */
 	if (err == VAULT_OK)
 		err = note_applied(s, &p);
 	free(p.spans);

@@ -188,8 +188,8 @@ static vault_err compare_family(struct vault_compare *c, size_t i,
 }
 
 vault_err vault_compare_run(struct vault_compare *c, int cachefd,
-			    const struct vault_replay_span *spans,
-			    size_t n_spans, vault_compare_sink *sink, void *ctx)
+			    struct vault_replay_span *spans, size_t n_spans,
+			    vault_compare_sink *sink, void *ctx)
 {
 	struct vault_replay r = {
 		.packs = c->s->packs,

@@ -25,9 +25,8 @@ typedef vault_err vault_compare_sink(void *ctx, const char *text);
  * Build a scratch index from `spans` in the directory `cachefd`, and tell
  * what differs, at most a handful of rows a family.
  */
-VAULT_MUST_CHECK vault_err
-vault_compare_run(struct vault_compare *c, int cachefd,
-		  const struct vault_replay_span *spans, size_t n_spans,
-		  vault_compare_sink *sink, void *ctx);
+VAULT_MUST_CHECK vault_err vault_compare_run(
+	struct vault_compare *c, int cachefd, struct vault_replay_span *spans,
+	size_t n_spans, vault_compare_sink *sink, void *ctx);
 
 #endif

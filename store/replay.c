@@ -102,7 +102,7 @@ static vault_err take_item(struct vault_replay *r, struct vault_batch *b,
 
 static vault_err take_span(struct vault_replay *r, struct vault_batch *b,
 			   struct vault_buf *refs,
-			   const struct vault_replay_span *span)
+			   struct vault_replay_span *span)
 {
 	struct vault_scan_item item;
 	struct vault_scan scan;
@@ -115,6 +115,9 @@ static vault_err take_span(struct vault_replay *r, struct vault_batch *b,
 		if (err != VAULT_OK)
 			break;
 	}
+	/* From there on it is read again when the vault is opened again. */
+	if (scan.unreadable < span->end)
+		span->end = scan.unreadable;
 	vault_scan_release(&scan);
 	return err == VAULT_ERR_NOT_FOUND ? VAULT_OK : err;
 }
@@ -158,8 +161,11 @@ static vault_err apply_ref(struct vault_replay *r, struct vault_batch *b,
 	vault_scan_init(&scan, r->packs, r->uuid, ref->pack, ref->offset, end,
 			VAULT_SCAN_ENTRIES);
 	err = vault_scan_next(&scan, &item);
-	if (err != VAULT_OK || item.kind != VAULT_SCAN_RECORD)
-		goto out; /* sound a moment ago; told if it stays so */
+	/* Sound a moment ago: what it is will be seen at the next open. */
+	if (err == VAULT_OK && item.kind != VAULT_SCAN_RECORD)
+		err = VAULT_ERR_IO;
+	if (err != VAULT_OK)
+		goto out;
 	e.type = (enum vault_entry_type)item.frame.head.type;
 	e.seq = ref->seq;
 	e.payload = item.stored;

@@ -32,7 +32,8 @@ struct vault_replay {
 	struct vault_index *index;
 	vault_store_apply *apply;
 	void *apply_ctx;
-	const struct vault_replay_span *spans; /* in order of pack */
+	/* In order of pack; one that cannot be read to its end is cut there. */
+	struct vault_replay_span *spans;
 	size_t n_spans;
 	/* A gap, a bad payload, or an entry that apply refuses. May be NULL. */
 	void (*damaged)(void *ctx, uint32_t pack,

@@ -16,7 +16,10 @@ void vault_scan_init(struct vault_scan *s, struct vault_packs *packs,
 		     const uint8_t uuid[16], uint32_t pack, uint64_t from,
 		     uint64_t end, enum vault_scan_depth depth)
 {
-	*s = (struct vault_scan){ .packs = packs, .end = end, .depth = depth };
+	*s = (struct vault_scan){ .packs = packs,
+				  .end = end,
+				  .depth = depth,
+				  .unreadable = VAULT_SCAN_READABLE };
 	memcpy(s->at.uuid, uuid, sizeof(s->at.uuid));
 	s->at.pack = pack;
 	s->at.offset = from;
@@ -36,12 +39,13 @@ static void read_around_flaws(struct vault_scan *s, uint64_t off, size_t len)
 		size_t got;
 
 		if (vault_packs_read(s->packs, s->at.pack, off + i,
-				     s->window.data + i, n, &got) != VAULT_OK)
-			vault_log_error("packs/%08u.pack: unreadable at %llu: "
-					"%s",
-					s->at.pack,
-					(unsigned long long)(off + i),
-					strerror(errno));
+				     s->window.data + i, n, &got) == VAULT_OK)
+			continue;
+		vault_log_error("packs/%08u.pack: unreadable at %llu: %s",
+				s->at.pack, (unsigned long long)(off + i),
+				strerror(errno));
+		if (off + i < s->unreadable)
+			s->unreadable = off + i;
 	}
 	s->window.len = len;
 }
@@ -65,7 +69,7 @@ static vault_err fill(struct vault_scan *s, uint64_t off, size_t len,
 	s->window_off = off;
 	err = vault_packs_read(s->packs, s->at.pack, off, s->window.data, want,
 			       &got);
-	if (err == VAULT_ERR_NOMEM)
+	if (err != VAULT_OK && err != VAULT_ERR_IO)
 		return err;
 	if (err != VAULT_OK) {
 		read_around_flaws(s, off, want);
@@ -247,9 +251,16 @@ vault_err vault_scan_find_tail(struct vault_packs *packs,
 	err = survey(&scan, &t, &durable, &flaws);
 	if (err != VAULT_OK)
 		goto out;
+	if (scan.unreadable != VAULT_SCAN_READABLE) {
+		t.unreadable = true;
+		t.unseen =
+			(t.end - scan.unreadable) / VAULT_RECORD_HEADER_BYTES +
+			1;
+		t.largest_seq += t.unseen;
+	}
 	for (size_t i = 0; i < flaws.len; i += sizeof(f)) {
 		memcpy(&f, flaws.data + i, sizeof(f));
-		if (f.offset >= durable) {
+		if (f.offset >= durable && !t.unreadable) {
 			t.end = f.offset;
 			t.last = f.before;
 			break;

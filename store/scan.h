@@ -2,6 +2,7 @@
 #ifndef VAULT_STORE_SCAN_H
 #define VAULT_STORE_SCAN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/base/buf.h"
@@ -16,8 +17,9 @@
  *
  * Where no record begins, the scan looks for the next place at which a sound
  * header lies; what is between is a gap. Sectors that cannot be read count as
- * zeros, hence as a gap. Whether a gap is a loss or the tail of a write that
- * was never acknowledged is for vault_scan_tail() to say.
+ * zeros, hence as a gap, and are remembered: they may be readable another
+ * time. Whether a gap is a loss or the tail of a write that was never
+ * acknowledged is for vault_scan_find_tail() to say.
  */
 enum vault_scan_kind {
 	VAULT_SCAN_RECORD,
@@ -48,7 +50,11 @@ struct vault_scan {
 	enum vault_scan_depth depth;
 	struct vault_buf window; /* bytes of the pack from window_off on */
 	uint64_t window_off;
+	uint64_t unreadable; /* where the first such sector lies */
 };
+
+/* There is no such sector. */
+#define VAULT_SCAN_READABLE UINT64_MAX
 
 /* From `from` (where a record begins) to `end`. */
 void vault_scan_init(struct vault_scan *s, struct vault_packs *packs,
@@ -71,16 +77,19 @@ struct vault_scan_last {
 
 struct vault_scan_tail {
 	uint64_t end;		     /* where the next record may be put */
-	uint64_t largest_seq;	     /* of all records seen */
+	uint64_t largest_seq;	     /* that a record may have */
 	struct vault_scan_last last; /* of the records that stay */
+	uint64_t unseen; /* at most so many records could not be read */
+	bool unreadable; /* nothing may be appended: go on in a new pack */
 };
 
 /*
  * Decide where the newest pack ends. From the first flaw on that no evidence
  * calls acknowledged, everything is the torn tail of a crash. Evidence is
  * `durable` (bytes known to have been synced, from the index), or a later
- * record that says so. Flaws before that are damage, and stay. Nothing is
- * changed or logged.
+ * record that says so. Flaws before that are damage, and stay. Where sectors
+ * cannot be read nothing can be decided: the pack ends where its file does,
+ * and `unreadable` is set. Nothing is changed.
  */
 VAULT_MUST_CHECK vault_err
 vault_scan_find_tail(struct vault_packs *packs, const uint8_t uuid[16],

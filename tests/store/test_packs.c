@@ -232,6 +232,63 @@ static struct vault_store_options bad_disk(void)
 	return o;
 }
 
+static void set_all(struct vault_store *s, unsigned n)
+{
+	char key[16];
+
+	for (unsigned i = 0; i < n; i++) {
+		put(s, i);
+		snprintf(key, sizeof(key), "key%u", i);
+		vault_toy_set(s, key, "value");
+	}
+}
+
+static void expect_all(struct vault_store *s, unsigned n)
+{
+	char key[16];
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(get(s, i), VAULT_OK);
+		snprintf(key, sizeof(key), "key%u", i);
+		assert_true(vault_toy_has(s, key, "value"));
+	}
+	assert_int_equal(check(s, true).all, 0);
+}
+
+/* A cable that was loose for a while is no reason to forget anything. */
+static void what_could_not_be_read_once_is_there_when_it_can(void **state)
+{
+	const struct vault_store_options o = bad_disk();
+	struct vault_scratch *d = *state;
+	struct vault_store *s = vault_toy_open(d->fd, &o);
+	off_t len;
+
+	set_all(s, 20);
+	len = (off_t)vault_store_pack_bytes(s);
+	vault_store_close(s);
+	for (off_t bad = 0; bad < len; bad += 4096) {
+		bool late;
+
+		/* Without the index nothing says how much was synced. */
+		vault_scratch_remove(d->fd, "index");
+		disk.reads_fail = true;
+		disk.bad_from = bad;
+		disk.bad_to = len;
+		late = vault_store_open(d->fd, &o, &s) == VAULT_OK;
+		if (late) {
+			vault_toy_set(s, "late", "value");
+			vault_store_close(s);
+		}
+		disk.reads_fail = false;
+
+		s = vault_toy_open(d->fd, &o);
+		expect_all(s, 20);
+		assert_true(vault_toy_has(s, "late", "value") == late);
+		vault_toy_set(s, "late", "");
+		vault_store_close(s);
+	}
+}
+
 static void an_unreadable_sector_costs_what_lies_in_it(void **state)
 {
 	const struct vault_store_options o = bad_disk();
@@ -609,6 +666,8 @@ int main(void)
 		VAULT_SCRATCH_TEST(
 			an_index_that_cannot_take_an_entry_is_replaced),
 		VAULT_SCRATCH_TEST(an_unreadable_sector_costs_what_lies_in_it),
+		VAULT_SCRATCH_TEST(
+			what_could_not_be_read_once_is_there_when_it_can),
 		VAULT_SCRATCH_TEST(
 			a_sync_that_cannot_be_repaired_ends_writing_only),
 		VAULT_SCRATCH_TEST(

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,19 +41,9 @@ struct daemon {
 	struct vault_livefs *live;
 	struct fuse_session *session;
 	struct vault_control *control;
-	_Atomic(struct vault_view *) told; /* of new moments */
 	pthread_mutex_t lock;
 	char *shadowed; /* under lock; the text last given out */
 };
-
-static void on_moment(void *ctx, const struct vault_moment *m)
-{
-	struct daemon *d = ctx;
-	struct vault_view *v = atomic_load(&d->told);
-
-	if (v != NULL)
-		vault_view_on_moment(v, m);
-}
 
 /* ---- what the control socket asks of us ---- */
 
@@ -180,8 +169,6 @@ static vault_err start_capture(struct daemon *d)
 	bool inside;
 
 	o.vault_name = vault_daemon_vault_name(d->job->place, &inside);
-	o.on_moment = on_moment;
-	o.on_moment_ctx = d;
 	return vault_capture_start(d->project->tree, d->project->projectfd,
 				   d->project->vaultfd, &o, true,
 				   &d->project->capture);
@@ -210,7 +197,6 @@ static vault_err start_trees(struct daemon *d, const char *socket)
 				d->project->projectfd, &vo, &d->view);
 	if (err != VAULT_OK)
 		return err;
-	atomic_store(&d->told, d->view);
 	return vault_livefs_create(d->project->projectfd, d->project->capture,
 				   d->view, &lo, &d->live);
 }
@@ -244,7 +230,6 @@ static vault_err mount_session(struct daemon *d)
 		goto out;
 	if (fuse_session_mount(d->session, d->job->mountpoint) != 0)
 		goto out;
-	vault_view_set_session(d->view, d->session);
 	err = VAULT_OK;
 out:
 	fuse_opt_free_args(&args);
@@ -391,11 +376,9 @@ static void stop(struct daemon *d, bool served)
 		fuse_session_unmount(d->session);
 	if (served)
 		last_sync(d->project->capture);
-	atomic_store(&d->told, NULL);
 	if (d->view != NULL) /* before what its requests wait for goes */
-		vault_view_set_session(d->view, NULL);
+		vault_view_wait(d->view);
 	if (d->project != NULL) {
-		/* No moment is told of after this. */
 		vault_capture_stop(d->project->capture);
 		d->project->capture = NULL;
 	}

@@ -376,21 +376,9 @@ void vault_view_rename(struct vault_view *v, fuse_req_t req, fuse_ino_t parent,
 	vault_view_nodes_unpin(v->nodes, to);
 }
 
-/* ---- new moments ---- */
+/* ---- the end ---- */
 
-/*
- * Nothing that a new moment changes is kept by the kernel: names that may
- * come to mean something else, their absence, and the listings of `.history`
- * are asked for every time. So there is nobody to tell.
- */
-void vault_view_set_session(struct vault_view *v, struct fuse_session *se)
+void vault_view_wait(struct vault_view *v)
 {
-	if (se == NULL)
-		vault_view_core_wait(v);
-}
-
-void vault_view_on_moment(struct vault_view *v, const struct vault_moment *m)
-{
-	(void)v;
-	(void)m;
+	vault_view_core_wait(v);
 }

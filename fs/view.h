@@ -19,8 +19,12 @@
  * Node ids of views carry VAULT_VIEW_NODE_BIT, which no live node id has; the
  * session's operations send each request to the live tree or here by that
  * bit. Every operation replies to its request itself, now or later, from any
- * thread. st_ino in the past: files by version record, directories by path
- * and moment; both have the top bit set, which no backing inode has.
+ * thread. The kernel keeps nothing that a new moment changes (names that may
+ * come to mean something else, their absence, listings of `.history`): a
+ * moment shows as soon as it is committed, and nobody has to be told.
+ *
+ * st_ino in the past: files by version record, directories by path and moment;
+ * both have the top bit set, which no backing inode has.
  */
 struct vault_view;
 
@@ -44,12 +48,10 @@ VAULT_MUST_CHECK vault_err vault_view_create(
 void vault_view_destroy(struct vault_view *v);
 
 /*
- * After the session exists. With NULL, before it and the capture end: waits
- * for requests that are still to be answered (mkdir and fsync of `.history`).
+ * Wait for requests that are still to be answered (mkdir and fsync of
+ * `.history`): before the session and the capture end, with no more coming.
  */
-void vault_view_set_session(struct vault_view *v, struct fuse_session *se);
-/* A moment was committed: it appears in every `.history` at once. */
-void vault_view_on_moment(struct vault_view *v, const struct vault_moment *m);
+void vault_view_wait(struct vault_view *v);
 
 static inline bool vault_view_owns(fuse_ino_t ino)
 {

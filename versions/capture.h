@@ -47,10 +47,6 @@ struct vault_capture_options {
 	unsigned threads;	   /* readers; 0: one a core */
 	const char *vault_name; /* name of the vault in the project's root, or
 				    NULL when it lies elsewhere */
-	/* A listed moment was committed; called from the thread that did it,
-	 * which may be that of a sync. Must not sync. May be NULL. */
-	void (*on_moment)(void *ctx, const struct vault_moment *m);
-	void *on_moment_ctx;
 };
 extern const struct vault_capture_options vault_capture_options_default;
 
@@ -107,7 +103,9 @@ typedef void vault_capture_progress(void *ctx, uint64_t done, uint64_t total);
 
 /*
  * Treat every path without an open writer as quiet now and return when all of
- * it is durable; a running first or offline scan is waited for. `cause` marks
+ * it is durable; a running first or offline scan is waited for. Not watching,
+ * and in the first minute of watching (a program may write on through a file
+ * that it opened before), it scans the project itself. `cause` marks
  * the moment (SYNC, SNAPSHOT, RESTORE). `out` may be NULL; it is the newest
  * complete moment, which may be an older one if nothing had changed.
  * NO_SPACE: paused by the space guard. Other paths that could not be kept do
@@ -119,8 +117,8 @@ VAULT_MUST_CHECK vault_err vault_capture_sync(struct vault_capture *c,
 					      void *progress_ctx,
 					      struct vault_moment *out);
 
-/* Scan the whole project for changes made behind the mount, as sync does for
- * an unmounted one; they become part of what sync then commits. */
+/* Scan the whole project now for changes made behind the mount; they become a
+ * moment of their own (RESCAN). Errors as vault_capture_sync(). */
 VAULT_MUST_CHECK vault_err vault_capture_rescan(struct vault_capture *c);
 
 struct vault_capture_status {

@@ -494,8 +494,6 @@ static vault_err commit(struct vault_plan *p, bool partial)
 	}
 	p->committed = true;
 	p->moment = m;
-	if (p->c->options.on_moment != NULL)
-		p->c->options.on_moment(p->c->options.on_moment_ctx, &m);
 	return VAULT_OK;
 }
 

@@ -84,7 +84,6 @@ static void mount_it(struct vault_bed *b)
 				   vault_scratch_path(&b->scratch, "mnt")),
 		0);
 	fuse_opt_free_args(&args);
-	vault_view_set_session(b->view, b->session);
 	assert_int_equal(pthread_create(&b->thread, NULL, serve, b), 0);
 	/* A path only: an open directory would be let go of too late. */
 	b->mntfd =
@@ -119,7 +118,7 @@ void vault_bed_release(struct vault_bed *b)
 	close(b->mntfd);
 	umount2(vault_scratch_path(&b->scratch, "mnt"), MNT_DETACH);
 	pthread_join(b->thread, NULL);
-	vault_view_set_session(b->view, NULL);
+	vault_view_wait(b->view);
 	vault_capture_stop(b->capture);
 	fuse_session_unmount(b->session);
 	fuse_session_destroy(b->session);

@@ -65,6 +65,7 @@ VAULT_MUST_CHECK vault_err vault_args_parse(const struct vault_args_usage *u,
 					    struct vault_args *out);
 void vault_args_release(struct vault_args *a);
 
+/* Was the option with this key given? */
 bool vault_args_has(const struct vault_args *a, int key);
 /* The last value of an option; NULL if it was not given. */
 const char *vault_args_value(const struct vault_args *a, int key);

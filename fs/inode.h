@@ -59,10 +59,12 @@ VAULT_MUST_CHECK vault_err vault_inode_table_create(
 	int rootfd, bool handles, struct vault_inode_table **out);
 void vault_inode_table_destroy(struct vault_inode_table *t);
 
+/* Are inodes found again by file handle? */
 bool vault_inode_table_handles(const struct vault_inode_table *t);
 /* Inodes in the table, for tests and figures. */
 size_t vault_inode_table_count(struct vault_inode_table *t);
 
+/* The project's folder; never forgotten. */
 struct vault_inode *vault_inode_root(struct vault_inode_table *t);
 /* The number that tells two inodes at one address apart. */
 uint64_t vault_inode_generation(const struct vault_inode *i);

@@ -53,6 +53,7 @@ struct vault_inode_table {
 	size_t next_kept;
 };
 
+/* Is it one file, and not a later one with a number used again? */
 static inline bool vault_inode_table_same(const struct vault_inode_key *a,
 					  const struct vault_inode_key *b)
 {

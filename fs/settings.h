@@ -26,6 +26,7 @@ struct vault_settings {
 	struct vault_buf fuse;
 };
 
+/* The defaults. */
 void vault_settings_init(struct vault_settings *s);
 void vault_settings_release(struct vault_settings *s);
 

@@ -39,6 +39,7 @@ struct vault_view_list {
 	((struct vault_view_list){ VAULT_BUF_INIT, NULL, 0, 0 })
 void vault_view_list_release(struct vault_view_list *l);
 
+/* The string that lies at an offset of `names`. */
 static inline const char *vault_view_list_text(const struct vault_view_list *l,
 					       size_t offset)
 {

@@ -19,6 +19,7 @@
 struct vault_chunk_cache;
 struct vault_cached_chunk;
 
+/* `bytes` of chunks, beyond which unused ones go. */
 VAULT_MUST_CHECK vault_err
 vault_chunk_cache_create(size_t bytes, struct vault_chunk_cache **out);
 /* Nothing may be held any more. Accepts NULL. */

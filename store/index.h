@@ -78,6 +78,8 @@ VAULT_MUST_CHECK vault_err vault_index_get_many(struct vault_index *x,
 						struct vault_buf *values,
 						bool *found);
 
+/* Changes to be made together or not at all, gathered by one thread. What is
+ * put is copied; the later of two changes to a key counts. */
 VAULT_MUST_CHECK vault_err vault_batch_create(struct vault_batch **out);
 void vault_batch_destroy(struct vault_batch *b);
 void vault_batch_clear(struct vault_batch *b);

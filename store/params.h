@@ -33,12 +33,14 @@ struct vault_params {
 VAULT_MUST_CHECK vault_err vault_params_invent(
 	const struct vault_store_params *shown, struct vault_params *out);
 
+/* As every pack's header holds them. */
 void vault_params_pack(const struct vault_params *p,
 		       uint8_t out[VAULT_PARAMS_BYTES]);
 /* CORRUPT, NEWER. */
 VAULT_MUST_CHECK vault_err vault_params_unpack(struct vault_span bytes,
 					       struct vault_params *out);
 
+/* With dashes and a terminator. */
 void vault_params_uuid_text(const uint8_t uuid[16], char out[VAULT_UUID_TEXT]);
 
 /* The text of `config`. NOMEM. */

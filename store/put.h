@@ -15,6 +15,7 @@
  */
 struct vault_put_pool;
 
+/* Without threads, work is done by whoever waits for it. */
 VAULT_MUST_CHECK vault_err vault_put_pool_create(unsigned threads,
 						 struct vault_put_pool **out);
 /* Waits for what is in hand. Accepts NULL. */
@@ -30,6 +31,7 @@ struct vault_put_task {
 	int state;
 };
 
+/* `t` lasts until it was waited for. */
 void vault_put_pool_submit(struct vault_put_pool *p, struct vault_put_task *t);
 /* Returns when `t` is done; runs it here if no worker has begun it. */
 void vault_put_pool_wait(struct vault_put_pool *p, struct vault_put_task *t);

@@ -74,6 +74,7 @@ struct vault_recipe_builder {
 	struct vault_buf leaves; /* header and leaf entries */
 };
 
+/* An empty recipe; finished leaves are handed to `keep`. */
 void vault_recipe_builder_init(struct vault_recipe_builder *b,
 			       vault_recipe_keep *keep, void *ctx);
 void vault_recipe_builder_release(struct vault_recipe_builder *b);

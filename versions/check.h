@@ -36,6 +36,11 @@ struct vault_check_sink {
 	vault_err (*progress)(void *ctx, uint64_t done, uint64_t total);
 };
 
+/*
+ * vault_store_check(), then every content that a version names. Members of
+ * `sink` may be NULL; whatever they return but OK stops the check and is
+ * passed on. Runs beside captures.
+ */
 VAULT_MUST_CHECK vault_err vault_check_run(struct vault_tree *t, bool data,
 					   const struct vault_check_sink *sink,
 					   enum vault_check_result *out);

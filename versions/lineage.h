@@ -20,6 +20,7 @@ struct vault_lineage {
 	struct vault_version version; /* the row of the other name */
 };
 
+/* Not finding any is no error: `out->found` says so. */
 VAULT_MUST_CHECK vault_err
 vault_lineage_find(struct vault_capture *c, const struct vault_ingest_stat *st,
 		   struct vault_lineage *out);

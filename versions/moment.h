@@ -69,6 +69,7 @@ VAULT_MUST_CHECK vault_err vault_tree_commit(struct vault_tree *t,
 
 /* ---- finding moments ---- */
 
+/* The one that commit `seq` made, partial or not. NOT_FOUND. */
 VAULT_MUST_CHECK vault_err vault_moment_get(struct vault_tree *t, uint64_t seq,
 					    struct vault_moment *out);
 /* The newest / oldest that is not partial. NOT_FOUND: none yet. */
@@ -91,6 +92,7 @@ VAULT_MUST_CHECK vault_err vault_moment_after(struct vault_tree *t,
 VAULT_MUST_CHECK vault_err vault_moment_of(struct vault_tree *t, uint64_t seq,
 					   struct vault_moment *out);
 
+/* Non-OK stops and is passed on. */
 typedef vault_err vault_moment_visit(void *ctx, const struct vault_moment *m);
 
 /* All complete moments, newest first. */

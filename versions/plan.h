@@ -75,6 +75,7 @@ struct vault_plan {
 	bool had_interlude; /* rows that were read before may be old */
 };
 
+/* An empty plan, which borrows `c`; the last three are its members. */
 VAULT_MUST_CHECK vault_err vault_plan_init(struct vault_plan *p,
 					   struct vault_capture *c,
 					   enum vault_cause cause, bool force,

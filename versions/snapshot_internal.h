@@ -23,6 +23,7 @@ struct vault_snapshot_op {
 	struct vault_span tags;
 };
 
+/* Appended to `out`. */
 VAULT_MUST_CHECK vault_err vault_snapshot_form_pack_op(
 	const struct vault_snapshot_op *op, struct vault_buf *out);
 /* CORRUPT; NEWER. The spans point into `bytes`. */
@@ -38,6 +39,7 @@ struct vault_snapshot_value {
 	struct vault_span tags;
 };
 
+/* Appended to `out`. */
 VAULT_MUST_CHECK vault_err vault_snapshot_form_pack_value(
 	const struct vault_snapshot_value *v, struct vault_buf *out);
 /* INDEX. The spans point into `bytes`. */

@@ -262,27 +262,38 @@ vault_err vault_layout_at(struct vault_layout *l, uint64_t off,
 	return VAULT_OK;
 }
 
+/* Where the leaf at `off` ends, if it is known without reading to have no
+ * holes; else 0. */
+static uint64_t end_of_solid(const struct vault_layout *l, uint64_t off)
+{
+	uint32_t i;
+
+	if (!l->root.recipe.branch)
+		return 0;
+	i = table_find(&l->root, off);
+	return vault_recipe_entry(&l->root.recipe, i).holes
+		       ? 0
+		       : l->root.starts[i + 1];
+}
+
 /*
  * From `off` go on to the first hole (or the first data) and put there where
  * that is, or the size. Leaves without holes are passed over unread.
  */
 static vault_err seek(struct vault_layout *l, bool hole, uint64_t *off)
 {
-	const struct vault_recipe *r = &l->root.recipe;
+	const uint64_t size = l->root.recipe.size;
 
-	while (*off < r->size) {
+	while (*off < size) {
+		const uint64_t solid = end_of_solid(l, *off);
 		struct vault_piece p;
 		vault_err err;
 
-		if (r->branch) {
-			const uint32_t i = table_find(&l->root, *off);
-
-			if (!vault_recipe_entry(r, i).holes) {
-				if (!hole)
-					return VAULT_OK;
-				*off = l->root.starts[i + 1];
-				continue;
-			}
+		if (solid != 0 && !hole)
+			return VAULT_OK;
+		if (solid != 0) {
+			*off = solid;
+			continue;
 		}
 		err = vault_layout_at(l, *off, &p);
 		if (err != VAULT_OK)
@@ -291,7 +302,7 @@ static vault_err seek(struct vault_layout *l, bool hole, uint64_t *off)
 			return VAULT_OK;
 		*off = p.start + p.len;
 	}
-	*off = r->size;
+	*off = size;
 	return VAULT_OK;
 }
 

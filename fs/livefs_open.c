@@ -159,26 +159,34 @@ void vault_livefs_open_open(fuse_req_t req, fuse_ino_t ino,
 		end(l, f);
 }
 
-static int create_at(struct vault_livefs *l, fuse_req_t req, int dirfd,
-		     const char *name, mode_t mode, int flags, int *out)
+/* A file to be made as it is opened. */
+struct creation {
+	fuse_req_t req;
+	struct vault_inode *dir;
+	const char *name;
+	mode_t mode;
+	int flags;
+};
+
+static int create_at(struct vault_livefs *l, const struct creation *c,
+		     int dirfd, int *out)
 {
 	struct vault_persona p;
-	int err = vault_persona_take(&p, req, l->options.root);
+	int err = vault_persona_take(&p, c->req, l->options.root);
 
 	if (err != 0)
 		return err;
-	*out = openat(dirfd, name,
-		      backing_flags(flags) | O_CREAT | O_NOFOLLOW |
-			      (flags & O_EXCL),
-		      mode & ~(mode_t)S_IFMT);
+	*out = openat(dirfd, c->name,
+		      backing_flags(c->flags) | O_CREAT | O_NOFOLLOW |
+			      (c->flags & O_EXCL),
+		      c->mode & ~(mode_t)S_IFMT);
 	err = *out < 0 ? errno : 0;
 	vault_persona_drop(&p);
 	return err;
 }
 
-static int create_live(struct vault_livefs *l, fuse_req_t req,
-		       struct vault_inode *dir, const char *name, mode_t mode,
-		       int flags, struct vault_inode_file **out,
+static int create_live(struct vault_livefs *l, const struct creation *c,
+		       struct vault_inode_file **out,
 		       struct fuse_entry_param *e)
 {
 	struct vault_inode_fd at;
@@ -187,26 +195,26 @@ static int create_live(struct vault_livefs *l, fuse_req_t req,
 	int fd = -1;
 	int err;
 
-	err = vault_livefs_may_make(l, dir, name);
+	err = vault_livefs_may_make(l, c->dir, c->name);
 	if (err == 0)
-		err = vault_inode_reach(l->table, dir, &at);
+		err = vault_inode_reach(l->table, c->dir, &at);
 	if (err != 0)
 		return err;
-	tell_opening(l, dir, name, (flags & O_TRUNC) != 0);
-	err = create_at(l, req, at.fd, name, mode, flags, &fd);
+	tell_opening(l, c->dir, c->name, (c->flags & O_TRUNC) != 0);
+	err = create_at(l, c, at.fd, &fd);
 	vault_inode_unreach(&at);
 	if (err != 0)
 		return err;
-	f = make_file(fd, flags & ~(O_CREAT | O_EXCL));
+	f = make_file(fd, c->flags & ~(O_CREAT | O_EXCL));
 	err = f == NULL ? ENOMEM
-			: vault_inode_adopt(l->table, dir, name, fd, &st,
+			: vault_inode_adopt(l->table, c->dir, c->name, fd, &st,
 					    &f->inode);
 	if (err != 0) {
 		close(fd);
 		free(f);
 		return err;
 	}
-	vault_livefs_changed(l, dir, name);
+	vault_livefs_changed(l, c->dir, c->name);
 	vault_livefs_fill(l, f->inode, &st, e);
 	*out = f;
 	return 0;
@@ -222,9 +230,12 @@ void vault_livefs_open_create(fuse_req_t req, fuse_ino_t parent,
 	struct vault_inode *i;
 	int err = EROFS;
 
-	if (!vault_view_owns(parent))
-		err = create_live(l, req, vault_livefs_inode(l, parent), name,
-				  mode, fi->flags, &f, &e);
+	if (!vault_view_owns(parent)) {
+		const struct creation c = { req, vault_livefs_inode(l, parent),
+					    name, mode, fi->flags };
+
+		err = create_live(l, &c, &f, &e);
+	}
 	if (err != 0) {
 		fuse_reply_err(req, err);
 		return;

@@ -120,9 +120,8 @@ static vault_err find_item(struct vault_view *v,
 	err = vault_tree_lookup(v->tree, item->dir, then, item->seq, &version);
 	if (err != VAULT_OK)
 		return err;
-	return vault_view_history_version(v, item->dir, then, item->seq,
-					  &version.row, past ? n->key.seq : 0,
-					  past ? VAULT_VIEW_FOREVER : 0, out);
+	return vault_view_history_version(v, item->dir, then, &version,
+					  past ? n->key.seq : 0, out);
 }
 
 /* A directory entry with its node. One that is gone meanwhile is given

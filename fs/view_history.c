@@ -84,20 +84,20 @@ vault_err vault_view_history_enter(struct vault_view *v,
 /* ---- finding ---- */
 
 vault_err vault_view_history_version(struct vault_view *v, uint64_t dir,
-				     struct vault_span name, uint64_t seq,
-				     const struct vault_row *row, uint64_t at,
-				     double entry_timeout,
-				     struct vault_view_found *out)
+				     struct vault_span name,
+				     const struct vault_version *version,
+				     uint64_t at, struct vault_view_found *out)
 {
 	const struct vault_view_key key = {
 		.kind = VAULT_VIEW_VERSION,
 		.dir = dir,
-		.seq = seq,
+		.seq = version->seq,
 		.path = name,
 	};
 	vault_err err;
 
-	err = vault_view_core_found(v, &key, 0, row, NULL, entry_timeout, out);
+	err = vault_view_core_found(v, &key, 0, &version->row, NULL,
+				    at != 0 ? VAULT_VIEW_FOREVER : 0, out);
 	if (err == VAULT_OK && at != 0)
 		vault_view_nodes_reach(v->nodes, out->node, at);
 	return err;
@@ -196,9 +196,9 @@ static vault_err find_past(struct vault_view *v,
 	if (err != VAULT_OK)
 		return err;
 	if (version.row.kind != VAULT_KIND_DIR)
-		return vault_view_history_version(
-			v, parent->key.dir, name, version.seq, &version.row,
-			parent->key.seq, VAULT_VIEW_FOREVER, out);
+		return vault_view_history_version(v, parent->key.dir, name,
+						  &version, parent->key.seq,
+						  out);
 	err = below_init(&b, parent, name, name);
 	key.dir = version.row.node;
 	key.seq = parent->key.seq;

@@ -37,12 +37,13 @@ vault_view_history_list(struct vault_view *v, const struct vault_view_node *n,
 			struct vault_view_list *out);
 
 /*
- * The version `seq` of `name` in directory `dir`, a file, link or device, as
- * a node of its own; `at` is the moment it was reached through (0: none).
+ * A version that `name` had in directory `dir`, a file, link or device, as a
+ * node of its own; `at` is the moment it was reached through, whose names mean
+ * it for ever (0: none, and its name may come to mean another).
  */
 VAULT_MUST_CHECK vault_err vault_view_history_version(
 	struct vault_view *v, uint64_t dir, struct vault_span name,
-	uint64_t seq, const struct vault_row *row, uint64_t at,
-	double entry_timeout, struct vault_view_found *out);
+	const struct vault_version *version, uint64_t at,
+	struct vault_view_found *out);
 
 #endif

@@ -103,8 +103,7 @@ static vault_err find_version(struct vault_view *v,
 	if (err != VAULT_OK)
 		return err;
 	err = vault_view_history_version(
-		v, step.dir, vault_buf_span(&step.name), step.version.seq,
-		&step.version.row, 0, 0, out);
+		v, step.dir, vault_buf_span(&step.name), &step.version, 0, out);
 	vault_timeline_step_release(&step);
 	return err;
 }

@@ -37,21 +37,14 @@ static void content_of(unsigned i, struct vault_buf *b)
 static vault_err do_step(struct vault_store *s, unsigned i)
 {
 	struct vault_buf bytes = VAULT_BUF_INIT;
-	struct vault_buf entry = VAULT_BUF_INIT;
-	struct vault_content c;
-	uint64_t seq;
+	char key[16];
 	vault_err err;
 
 	content_of(i, &bytes);
-	err = vault_store_put_span(s, vault_buf_span(&bytes), &c);
-	assert_int_equal(vault_buf_printf(&entry, "key%u=", i), VAULT_OK);
-	assert_int_equal(vault_buf_append(&entry, vault_span(c.id.b, 16)),
-			 VAULT_OK);
-	if (err == VAULT_OK)
-		err = vault_store_append(s, VAULT_ENTRY_COMMIT,
-					 vault_buf_span(&entry), &seq);
+	snprintf(key, sizeof(key), "key%u", i);
+	err = vault_toy_keep(s, VAULT_ENTRY_COMMIT, key,
+			     vault_buf_span(&bytes));
 	vault_buf_release(&bytes);
-	vault_buf_release(&entry);
 	return err;
 }
 
@@ -93,28 +86,6 @@ static unsigned count_steps(struct vault_store *s, unsigned n)
 	vault_buf_release(&is);
 	vault_buf_release(&should);
 	return whole;
-}
-
-struct findings {
-	unsigned n[VAULT_FINDING_SMALL + 1];
-	unsigned all;
-};
-
-static vault_err note(void *ctx, const struct vault_finding *f)
-{
-	struct findings *c = ctx;
-
-	c->n[f->kind]++;
-	c->all++;
-	return VAULT_OK;
-}
-
-static struct findings check(struct vault_store *s, bool data)
-{
-	struct findings c = { { 0 }, 0 };
-
-	assert_int_equal(vault_store_check(s, data, note, NULL, &c), VAULT_OK);
-	return c;
 }
 
 /* A vault of N steps over several packs, closed. */
@@ -160,7 +131,7 @@ static void flip_one(struct vault_scratch *d, const char *pack, uint64_t at,
 		     bool with_index)
 {
 	struct vault_store *s;
-	struct findings found;
+	struct vault_toy_findings found;
 	unsigned whole;
 
 	restore(d, "packs");
@@ -169,7 +140,7 @@ static void flip_one(struct vault_scratch *d, const char *pack, uint64_t at,
 		vault_scratch_remove(d->fd, "index");
 	vault_scratch_flip(d->fd, pack, at, 0x10);
 	s = reopen(d->fd);
-	found = check(s, true);
+	found = vault_toy_check(s, true);
 	whole = count_steps(s, N);
 	assert_true(whole >= N - 1);
 	if (whole < N)
@@ -247,8 +218,9 @@ static void a_cut_pack_is_reported_however_often_it_is_opened(void **state)
 			whole = count_steps(s, N);
 			/* Of a sealed pack that was only the footer. */
 			assert_true(whole >= N / 2 && whole < N + 1 - last);
-			assert_int_equal(
-				check(s, false).n[VAULT_FINDING_MISSING], 1);
+			assert_int_equal(vault_toy_check(s, false)
+						 .n[VAULT_FINDING_MISSING],
+					 1);
 			assert_int_equal(do_step(s, N + again), VAULT_OK);
 			vault_store_close(s);
 			/* The last time without what the index remembers. */
@@ -279,7 +251,8 @@ static void a_missing_pack_is_reported(void **state)
 			vault_scratch_remove(d->fd, "index");
 		s = reopen(d->fd);
 		assert_true(vault_store_damage(s) > 0);
-		assert_int_equal(check(s, true).n[VAULT_FINDING_MISSING], 1);
+		assert_int_equal(
+			vault_toy_check(s, true).n[VAULT_FINDING_MISSING], 1);
 		whole = count_steps(s, N);
 		assert_true(whole > 0 && whole < N);
 		assert_int_equal(do_step(s, N), VAULT_OK);
@@ -313,7 +286,7 @@ static void a_pack_that_comes_back_brings_everything_back(void **state)
 	assert_true(vault_store_was_rebuilt(s));
 	assert_int_equal(vault_store_damage(s), 0);
 	assert_int_equal(count_steps(s, N), N);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 }
 
@@ -337,7 +310,7 @@ static void a_foreign_index_is_not_believed(void **state)
 	assert_true(vault_store_was_rebuilt(s));
 	assert_false(vault_toy_has(s, "foreign", "row"));
 	assert_int_equal(count_steps(s, N), N);
-	assert_int_equal(check(s, false).all, 0);
+	assert_int_equal(vault_toy_check(s, false).all, 0);
 	vault_store_close(s);
 	assert_true(vault_scratch_exists(d->fd, "index.bad"));
 	vault_scratch_release(&other);
@@ -364,7 +337,7 @@ static void a_foreign_pack_is_reported_and_left_alone(void **state)
 	vault_scratch_remove(d->fd, "index");
 	s = reopen(d->fd);
 	assert_true(vault_store_damage(s) > 0);
-	assert_true(check(s, true).n[VAULT_FINDING_DAMAGED] > 0);
+	assert_true(vault_toy_check(s, true).n[VAULT_FINDING_DAMAGED] > 0);
 	whole = count_steps(s, N);
 	assert_true(whole > 0 && whole < N);
 	assert_int_equal(do_step(s, N), VAULT_OK);
@@ -434,7 +407,8 @@ static void config_and_secret_come_back_from_the_packs(void **state)
 		assert_int_equal(count_steps(s, N), N);
 		vault_scratch_expect(d->fd, name, vault_buf_span(&before));
 		vault_scratch_remove(d->fd, name);
-		assert_int_equal(check(s, false).n[VAULT_FINDING_SMALL], 1);
+		assert_int_equal(
+			vault_toy_check(s, false).n[VAULT_FINDING_SMALL], 1);
 		vault_store_close(s);
 		vault_buf_release(&before);
 	}
@@ -454,7 +428,7 @@ static void packs_alone_are_a_vault(void **state)
 	assert_true(vault_store_exists(other.fd));
 	s = reopen(other.fd);
 	assert_int_equal(count_steps(s, N), N);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 	vault_scratch_release(&other);
 }
@@ -511,7 +485,7 @@ static void nothing_is_lost_with_the_index(void **state)
 			continue;
 		for (unsigned how = 0; how < ways; how++) {
 			struct vault_store *s;
-			struct findings f;
+			struct vault_toy_findings f;
 
 			restore(d, "packs");
 			restore(d, "index");
@@ -519,12 +493,12 @@ static void nothing_is_lost_with_the_index(void **state)
 			s = reopen(d->fd);
 			/* Damage may show only when it is read: then the
 			 * next open rebuilds. */
-			f = check(s, false);
+			f = vault_toy_check(s, false);
 			assert_int_equal(f.n[VAULT_FINDING_INDEX], f.all);
 			vault_store_close(s);
 			s = reopen(d->fd);
 			assert_int_equal(count_steps(s, N), N);
-			assert_int_equal(check(s, false).all, 0);
+			assert_int_equal(vault_toy_check(s, false).all, 0);
 			vault_store_close(s);
 		}
 	}

@@ -53,28 +53,6 @@ static vault_err get(struct vault_store *s, unsigned n)
 	return vault_toy_get(s, &id, b);
 }
 
-struct findings {
-	unsigned n[VAULT_FINDING_SMALL + 1];
-	unsigned all;
-};
-
-static vault_err note(void *ctx, const struct vault_finding *f)
-{
-	struct findings *c = ctx;
-
-	c->n[f->kind]++;
-	c->all++;
-	return VAULT_OK;
-}
-
-static struct findings check(struct vault_store *s, bool data)
-{
-	struct findings c = { { 0 }, 0 };
-
-	assert_int_equal(vault_store_check(s, data, note, NULL, &c), VAULT_OK);
-	return c;
-}
-
 static void more_packs_than_descriptors_are_kept_open(void **state)
 {
 	struct vault_store_options o = vault_toy_options();
@@ -91,7 +69,7 @@ static void more_packs_than_descriptors_are_kept_open(void **state)
 	assert_true(vault_scratch_exists(d->fd, "packs/00000100.pack"));
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(get(s, i), VAULT_OK);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 	vault_scratch_remove(d->fd, "index");
 	s = vault_toy_open(d->fd, &o);
@@ -150,7 +128,7 @@ static void a_huge_content_does_not_fill_the_memory(void **state)
 				vault_toy_get(s, &id, vault_span_str(text)),
 				VAULT_OK);
 		}
-		assert_int_equal(check(s, false).all, 0);
+		assert_int_equal(vault_toy_check(s, false).all, 0);
 		vault_store_close(s);
 		s = vault_toy_open(d->fd, &o);
 	}
@@ -252,7 +230,7 @@ static void expect_all(struct vault_store *s, unsigned n)
 		snprintf(key, sizeof(key), "key%u", i);
 		assert_true(vault_toy_has(s, key, "value"));
 	}
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 }
 
 /* A cable that was loose for a while is no reason to forget anything. */
@@ -308,7 +286,8 @@ static void an_unreadable_sector_costs_what_lies_in_it(void **state)
 	for (unsigned again = 0; again < 2; again++) {
 		s = vault_toy_open(d->fd, &o);
 		assert_true(vault_toy_has(s, "key", "value"));
-		assert_true(check(s, true).n[VAULT_FINDING_DAMAGED] > 0);
+		assert_true(vault_toy_check(s, true).n[VAULT_FINDING_DAMAGED] >
+			    0);
 		whole = 0;
 		for (unsigned i = 0; i < 20; i++)
 			whole += get(s, i) == VAULT_OK;
@@ -353,7 +332,7 @@ static void a_sync_that_cannot_be_repaired_ends_writing_only(void **state)
 	assert_int_equal(get(s, 0), VAULT_OK);
 	assert_true(vault_toy_has(s, "before", "1"));
 	vault_toy_set(s, "after", "1");
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 }
 
@@ -389,7 +368,7 @@ static void a_failed_sync_moves_records_under_their_readers(void **state)
 	assert_int_equal(stored.len, LEN);
 	assert_int_equal(get(s, 0), VAULT_OK);
 	assert_true(vault_toy_has(s, "key", "2"));
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 	s = vault_toy_open(d->fd, &o);
 	assert_int_equal(vault_store_damage(s), 0);
@@ -434,7 +413,8 @@ static void an_entry_that_was_not_applied_is_applied_first(void **state)
 						    vault_span_str("c=3"),
 						    &seq),
 				 VAULT_ERR_NOMEM);
-		assert_int_equal(check(s, false).n[VAULT_FINDING_INDEX], 1);
+		assert_int_equal(
+			vault_toy_check(s, false).n[VAULT_FINDING_INDEX], 1);
 		apply_answer = VAULT_OK;
 		if (i == 0) {
 			vault_store_close(s);
@@ -446,7 +426,7 @@ static void an_entry_that_was_not_applied_is_applied_first(void **state)
 		assert_true(vault_toy_has(s, "a", "1"));
 		assert_true(vault_toy_has(s, "b", "2"));
 		assert_false(vault_toy_has(s, "c", "3"));
-		assert_int_equal(check(s, false).all, 0);
+		assert_int_equal(vault_toy_check(s, false).all, 0);
 	}
 	vault_store_close(s);
 }
@@ -512,7 +492,7 @@ static void an_index_that_cannot_take_an_entry_is_replaced(void **state)
 	assert_true(vault_toy_has(s, "a", "1"));
 	assert_true(vault_toy_has(s, "b", "2"));
 	assert_int_equal(get(s, 1), VAULT_OK);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 }
 
@@ -540,7 +520,7 @@ static void a_vault_with_senseless_params_is_not_made(void **state)
 /* ---- interrupted checks ---- */
 
 struct stopping {
-	struct findings found;
+	struct vault_toy_findings found;
 	uint64_t stop_at;
 	uint64_t first; /* `done` when first told */
 	bool told;
@@ -548,7 +528,7 @@ struct stopping {
 
 static vault_err note_stopping(void *ctx, const struct vault_finding *f)
 {
-	return note(&((struct stopping *)ctx)->found, f);
+	return vault_toy_count(&((struct stopping *)ctx)->found, f);
 }
 
 static vault_err stop(void *ctx, uint64_t done, uint64_t total)
@@ -644,7 +624,7 @@ static void checks_and_reads_run_beside_appends(void **state)
 	vault_toy_set(side.s, "key", "value");
 	assert_int_equal(pthread_create(&thread, NULL, append_on, &side), 0);
 	for (unsigned again = 0; again < 5; again++) {
-		assert_int_equal(check(side.s, true).all, 0);
+		assert_int_equal(vault_toy_check(side.s, true).all, 0);
 		for (unsigned i = 0; i < 30; i++)
 			assert_int_equal(get(side.s, i), VAULT_OK);
 	}

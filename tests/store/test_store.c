@@ -178,44 +178,20 @@ static void only_one_may_have_it_open(void **state)
 	vault_store_close(second);
 }
 
-/* Findings by kind. */
-struct findings {
-	unsigned n[VAULT_FINDING_SMALL + 1];
-	unsigned all;
-};
-
-static vault_err count(void *ctx, const struct vault_finding *f)
-{
-	struct findings *c = ctx;
-
-	assert_non_null(f->text);
-	c->n[f->kind]++;
-	c->all++;
-	return VAULT_OK;
-}
-
-static struct findings check(struct vault_store *s, bool data)
-{
-	struct findings c = { { 0 }, 0 };
-
-	assert_int_equal(vault_store_check(s, data, count, NULL, &c), VAULT_OK);
-	return c;
-}
-
 static void a_sound_vault_checks_clean(void **state)
 {
 	struct vault_scratch *scratch = *state;
 	struct vault_store *s;
 
 	s = vault_toy_open(scratch->fd, NULL);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	fill(s, 0, 100);
-	assert_int_equal(check(s, false).all, 0);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, false).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	fill(s, 100, 110);
 	vault_store_close(s);
 	s = vault_toy_open(scratch->fd, NULL);
-	assert_int_equal(check(s, true).all, 0);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
 	vault_store_close(s);
 	assert_false(vault_scratch_exists(scratch->fd, "cache/check.index"));
 }
@@ -236,12 +212,12 @@ static void a_row_too_many_or_too_few_is_found(void **state)
 			   vault_span_str("key3"));
 	assert_int_equal(vault_index_write(vault_store_index(s), b), VAULT_OK);
 	vault_batch_destroy(b);
-	assert_int_equal(check(s, false).n[VAULT_FINDING_INDEX], 2);
+	assert_int_equal(vault_toy_check(s, false).n[VAULT_FINDING_INDEX], 2);
 	vault_store_close(s);
 
 	assert_int_equal(vault_store_rebuild_index(scratch->fd, &o), VAULT_OK);
 	s = vault_toy_open(scratch->fd, NULL);
-	assert_int_equal(check(s, false).all, 0);
+	assert_int_equal(vault_toy_check(s, false).all, 0);
 	expect_filled(s, 0, 10);
 	vault_store_close(s);
 }

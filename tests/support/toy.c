@@ -126,6 +126,58 @@ vault_err vault_toy_get(struct vault_store *s, const struct vault_id *id,
 	return err;
 }
 
+vault_err vault_toy_keep(struct vault_store *s, enum vault_entry_type type,
+			 const char *key, struct vault_span bytes)
+{
+	struct vault_buf entry = VAULT_BUF_INIT;
+	struct vault_content c;
+	uint64_t seq;
+	vault_err err;
+
+	err = vault_store_put_span(s, bytes, &c);
+	if (err != VAULT_OK)
+		return err;
+	assert_int_equal(vault_buf_printf(&entry, "%s=", key), VAULT_OK);
+	assert_int_equal(
+		vault_buf_append(&entry, vault_span(c.id.b, sizeof(c.id.b))),
+		VAULT_OK);
+	err = vault_store_append(s, type, vault_buf_span(&entry), &seq);
+	vault_buf_release(&entry);
+	return err;
+}
+
+void vault_toy_expect(struct vault_store *s, const struct vault_buf *value,
+		      struct vault_span bytes)
+{
+	struct vault_buf is = VAULT_BUF_INIT;
+	struct vault_id id;
+
+	assert_int_equal(value->len, sizeof(id.b));
+	memcpy(id.b, value->data, sizeof(id.b));
+	assert_int_equal(vault_store_read_all(s, &id, 1 << 20, &is), VAULT_OK);
+	assert_true(vault_span_equal(vault_buf_span(&is), bytes));
+	vault_buf_release(&is);
+}
+
+vault_err vault_toy_count(void *ctx, const struct vault_finding *f)
+{
+	struct vault_toy_findings *c = ctx;
+
+	assert_non_null(f->text);
+	c->n[f->kind]++;
+	c->all++;
+	return VAULT_OK;
+}
+
+struct vault_toy_findings vault_toy_check(struct vault_store *s, bool data)
+{
+	struct vault_toy_findings c = { { 0 }, 0 };
+
+	assert_int_equal(vault_store_check(s, data, vault_toy_count, NULL, &c),
+			 VAULT_OK);
+	return c;
+}
+
 void vault_toy_dump(struct vault_store *s, struct vault_buf *out)
 {
 	static const enum vault_cf families[] = { VAULT_CF_CHUNK, VAULT_CF_ROW,

@@ -36,6 +36,23 @@ vault_err vault_toy_put(struct vault_store *s, struct vault_span bytes,
 vault_err vault_toy_get(struct vault_store *s, const struct vault_id *id,
 			struct vault_span bytes);
 
+/* Put a content and append an entry "KEY=ID" of its id. */
+vault_err vault_toy_keep(struct vault_store *s, enum vault_entry_type type,
+			 const char *key, struct vault_span bytes);
+/* The content that the row `value` names must be these bytes. */
+void vault_toy_expect(struct vault_store *s, const struct vault_buf *value,
+		      struct vault_span bytes);
+
+/* What a check found, by kind. */
+struct vault_toy_findings {
+	unsigned n[VAULT_FINDING_SMALL + 1];
+	unsigned all;
+};
+/* Counts one; `ctx` is a struct vault_toy_findings. */
+vault_err vault_toy_count(void *ctx, const struct vault_finding *f);
+/* vault_store_check(), which must come to its end. */
+struct vault_toy_findings vault_toy_check(struct vault_store *s, bool data);
+
 /* All that a rebuilt index must have in common with the one before. */
 void vault_toy_dump(struct vault_store *s, struct vault_buf *out);
 

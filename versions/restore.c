@@ -123,13 +123,17 @@ static struct first *slot_of(struct walk *w, uint64_t node)
 	return &w->firsts[i];
 }
 
+/* Room for one more, with at least half of the slots free. */
 static vault_err grow_firsts(struct walk *w)
 {
 	const size_t n_old = w->n_slots;
 	struct first *old = w->firsts;
 	const size_t n = n_old == 0 ? 64 : n_old * 2;
-	struct first *slots = calloc(n, sizeof(*slots));
+	struct first *slots;
 
+	if (w->n_firsts * 2 < n_old)
+		return VAULT_OK;
+	slots = calloc(n, sizeof(*slots));
 	if (slots == NULL)
 		return VAULT_ERR_NOMEM;
 	w->firsts = slots;
@@ -169,11 +173,9 @@ static vault_err find_link(struct walk *w, uint64_t node,
 		return err;
 	if (n < 2)
 		return VAULT_OK;
-	if (w->n_firsts * 2 >= w->n_slots) {
-		err = grow_firsts(w);
-		if (err != VAULT_OK)
-			return err;
-	}
+	err = grow_firsts(w);
+	if (err != VAULT_OK)
+		return err;
 	slot = slot_of(w, node);
 	if (slot->node != 0)
 		*link_to = vault_buf_span(&slot->path);
@@ -188,11 +190,9 @@ static vault_err remember_first(struct walk *w, uint64_t node)
 
 	if (w->n_slots == 0)
 		return VAULT_OK; /* no node with several names yet */
-	if (w->n_firsts * 2 >= w->n_slots) {
-		err = grow_firsts(w);
-		if (err != VAULT_OK)
-			return err;
-	}
+	err = grow_firsts(w);
+	if (err != VAULT_OK)
+		return err;
 	slot = slot_of(w, node);
 	if (slot->node != 0)
 		return VAULT_OK;

@@ -227,7 +227,7 @@ static vault_err choose_node(struct vault_plan *p,
 
 static vault_err add_job(struct vault_plan *p, struct vault_job *j)
 {
-	const bool linked = j->st.kind == VAULT_KIND_FILE && j->st.nlink > 1;
+	const bool linked = j->st.kind != VAULT_KIND_DIR && j->st.nlink > 1;
 	vault_err err = VAULT_OK;
 
 	if (p->n_jobs == p->room_jobs) {

@@ -19,7 +19,23 @@ struct round {
 	struct vault_dirty seen;
 	/* Directories whose whole content was looked at. */
 	struct vault_dirty scanned;
+	/* Inodes with several names, in the order in which they were met. */
+	struct linked {
+		struct vault_ingest_stat st;
+		const struct vault_dirty_name *at;  /* in `seen` */
+		const struct vault_dirty_name *how; /* as it was looked at */
+	} * linked;
+	size_t n_linked;
+	size_t room_linked;
 };
+
+static void release(struct round *b)
+{
+	vault_dirty_release(&b->seen);
+	vault_dirty_release(&b->scanned);
+	free(b->linked);
+	vault_plan_release(&b->plan);
+}
 
 vault_err vault_round_live(struct vault_capture *c, struct vault_span path,
 			   struct vault_live *out)
@@ -88,24 +104,27 @@ static vault_err collect_name(void *ctx, struct vault_span path)
 	return remember(ctx, path, 0);
 }
 
-/* A change to an inode is a change to all its names. */
-static vault_err look_at_links(struct round *b,
-			       const struct vault_ingest_stat *st,
-			       const struct vault_dirty_name *how)
+/* The other names wait until it is known which folders have moved. */
+static vault_err note_linked(struct round *b, struct vault_span path,
+			     const struct vault_ingest_stat *st,
+			     const struct vault_dirty_name *how)
 {
-	struct vault_dirty names = VAULT_DIRTY_INIT;
-	vault_err err = vault_lineage_each_name(b->c, st, collect_name, &names);
-	uint64_t node;
+	if (b->n_linked == b->room_linked) {
+		const size_t room =
+			b->room_linked == 0 ? 16 : b->room_linked * 2;
+		struct linked *l = realloc(b->linked, room * sizeof(*l));
 
-	for (size_t i = 0; i < names.n_buckets && err == VAULT_OK; i++) {
-		const struct vault_dirty_name *n = names.buckets[i];
-
-		for (; n != NULL && err == VAULT_OK; n = n->chain)
-			err = look_at(b, vault_span(n->path, n->len), how,
-				      &node);
+		if (l == NULL)
+			return VAULT_ERR_NOMEM;
+		b->linked = l;
+		b->room_linked = room;
 	}
-	vault_dirty_release(&names);
-	return err;
+	b->linked[b->n_linked++] = (struct linked){
+		.st = *st,
+		.at = vault_dirty_find(&b->seen, path),
+		.how = how,
+	};
+	return VAULT_OK;
 }
 
 static vault_err look_below(struct round *b, struct vault_span path,
@@ -160,9 +179,9 @@ static vault_err look_on_disk(struct round *b, struct vault_plan_name *n,
 		err = remember(&b->seen, n->path, seen->node);
 	if (err == VAULT_OK && seen->fresh)
 		err = look_below(b, n->path, seen->node);
-	if (err == VAULT_OK && there && st.kind == VAULT_KIND_FILE &&
+	if (err == VAULT_OK && there && st.kind != VAULT_KIND_DIR &&
 	    st.nlink > 1)
-		err = look_at_links(b, &st, how);
+		err = note_linked(b, n->path, &st, how);
 out:
 	vault_buf_release(&text);
 	return err;
@@ -199,6 +218,111 @@ static vault_err look_at(struct round *b, struct vault_span path,
 		err = look_on_disk(b, &n, how, &seen);
 	if (err == VAULT_OK)
 		*node = seen.node;
+	return err;
+}
+
+static const struct vault_dirty_name *seen_as(const struct round *b,
+					      uint64_t node)
+{
+	for (size_t i = 0; i < b->seen.n_buckets; i++) {
+		const struct vault_dirty_name *n = b->seen.buckets[i];
+
+		for (; n != NULL; n = n->chain)
+			if (n->node == node)
+				return n;
+	}
+	return NULL;
+}
+
+/* Where a recorded path is, if a folder above it has another name now. */
+static vault_err find_moved(struct round *b, struct vault_span path,
+			    struct vault_buf *out)
+{
+	const struct vault_dirty_name *now = NULL;
+	struct vault_span dir = vault_path_parent(path);
+	struct vault_version v;
+	vault_err err;
+
+	for (; dir.len > 0; dir = vault_path_parent(dir)) {
+		err = vault_tree_resolve(b->c->tree, dir, VAULT_AT_NOW, &v);
+		if (err == VAULT_ERR_NOT_FOUND || err == VAULT_ERR_NOT_DIR)
+			continue;
+		if (err != VAULT_OK)
+			return err;
+		if (vault_idmap_get(&b->plan.moved, v.row.node) !=
+		    VAULT_IDMAP_NONE)
+			now = seen_as(b, v.row.node);
+		if (now != NULL)
+			break;
+	}
+	if (now == NULL)
+		return vault_buf_append(out, path);
+	err = vault_buf_append(out, vault_span(now->path, now->len));
+	if (err == VAULT_OK)
+		err = vault_buf_append(out, vault_span_from(path, dir.len));
+	return err;
+}
+
+/* Does the path, or a folder above it, wait for a look of its own? */
+static bool is_pending(struct round *b, struct vault_span path)
+{
+	while (path.len > 0 && !vault_engine_is_pending(b->c, path))
+		path = vault_path_parent(path);
+	return path.len > 0;
+}
+
+static vault_err look_at_other_name(struct round *b, const struct linked *l,
+				    struct vault_span recorded)
+{
+	struct vault_buf path = VAULT_BUF_INIT;
+	struct vault_ingest_stat st;
+	uint64_t node;
+	vault_err err = find_moved(b, recorded, &path);
+
+	if (err == VAULT_OK && vault_buf_cstr(&path) == NULL)
+		err = VAULT_ERR_NOMEM;
+	/* It may be on its way to where only a later round can find it: then
+	 * this inode is looked at once more. */
+	if (err == VAULT_OK && is_pending(b, vault_buf_span(&path)) &&
+	    stat_path(b->c, (const char *)path.data, &st) != VAULT_OK) {
+		vault_engine_put_off(b->c, vault_span(l->at->path, l->at->len),
+				     false, 0);
+		b->plan.n_put_off++;
+	} else if (err == VAULT_OK) {
+		err = look_at(b, vault_buf_span(&path), l->how, &node);
+	}
+	vault_buf_release(&path);
+	return err;
+}
+
+/* A change to an inode is a change to all its names. */
+static vault_err look_at_links(struct round *b, const struct linked *l)
+{
+	struct vault_dirty names = VAULT_DIRTY_INIT;
+	vault_err err =
+		vault_lineage_each_name(b->c, &l->st, collect_name, &names);
+
+	for (size_t i = 0; i < names.n_buckets && err == VAULT_OK; i++) {
+		const struct vault_dirty_name *n = names.buckets[i];
+
+		for (; n != NULL && err == VAULT_OK; n = n->chain)
+			err = look_at_other_name(b, l,
+						 vault_span(n->path, n->len));
+	}
+	vault_dirty_release(&names);
+	return err;
+}
+
+static vault_err look_at_all_links(struct round *b)
+{
+	vault_err err = VAULT_OK;
+
+	/* More may turn up on the way. */
+	for (size_t i = 0; i < b->n_linked && err == VAULT_OK; i++) {
+		const struct linked l = b->linked[i];
+
+		err = look_at_links(b, &l);
+	}
 	return err;
 }
 
@@ -249,13 +373,13 @@ vault_err vault_round_run(struct vault_capture *c,
 		return err;
 	err = look_at_all(&b, names);
 	if (err == VAULT_OK)
+		err = look_at_all_links(&b);
+	if (err == VAULT_OK)
 		err = vault_plan_finish(&b.plan, partial ? VAULT_PLAN_PARTIAL
 							 : VAULT_PLAN_IF_ANY);
 	if (err == VAULT_OK)
 		*n_put_off = b.plan.n_put_off;
-	vault_dirty_release(&b.seen);
-	vault_dirty_release(&b.scanned);
-	vault_plan_release(&b.plan);
+	release(&b);
 	return err;
 }
 
@@ -295,8 +419,6 @@ vault_err vault_round_commit_row(struct vault_capture *c,
 	if (err == VAULT_OK)
 		err = vault_plan_finish(&b.plan, VAULT_PLAN_IF_ANY);
 out:
-	vault_dirty_release(&b.seen);
-	vault_dirty_release(&b.scanned);
-	vault_plan_release(&b.plan);
+	release(&b);
 	return err;
 }

@@ -375,6 +375,62 @@ static void links_made_and_edited_stay_together(void **state)
 	assert_int_equal(test_project_node(p, "a"), test_project_node(p, "b"));
 }
 
+static void expect_same_row(struct test_project *p, const char *a,
+			    const char *b)
+{
+	struct vault_version x, y;
+
+	assert_int_equal(vault_tree_resolve(p->tree, vault_span_str(a),
+					    VAULT_AT_NOW, &x),
+			 VAULT_OK);
+	assert_int_equal(vault_tree_resolve(p->tree, vault_span_str(b),
+					    VAULT_AT_NOW, &y),
+			 VAULT_OK);
+	assert_true(vault_row_same(&x.row, &y.row));
+}
+
+/* One name is edited, a folder above the other is renamed: one moment. */
+static void links_are_followed_into_a_folder_that_moved(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_moment m;
+
+	test_mounted_mkdir(p, "d");
+	test_mounted_mkdir(p, "d/sub");
+	test_mounted_save(p, "d/f", "one");
+	test_mounted_link(p, "d/f", "d/sub/g");
+	test_mounted_settle(p);
+	test_mounted_save(p, "d/sub/g", "two");
+	test_mounted_rename(p, "d", "e");
+	m = test_project_sync(p);
+	test_project_expect_disk(p, m.seq);
+	expect_same_row(p, "e/f", "e/sub/g");
+	test_mounted_save(p, "e/f", "three");
+	test_mounted_rename(p, "e/sub", "sub");
+	m = test_project_sync(p);
+	test_project_expect_disk(p, m.seq);
+	expect_same_row(p, "e/f", "sub/g");
+	assert_int_equal(test_project_count_versions(p, "sub/g"), 3);
+}
+
+static void links_of_a_symlink_change_together(void **state)
+{
+	struct test_project *p = *state;
+	const struct timespec past[2] = { { .tv_sec = 5 }, { .tv_sec = 5 } };
+	struct vault_moment m;
+
+	assert_int_equal(symlinkat("there", p->fd, "a"), 0);
+	vault_capture_changed(p->capture, vault_span_str("a"));
+	test_mounted_link(p, "a", "b");
+	test_mounted_settle(p);
+	assert_int_equal(test_project_node(p, "a"), test_project_node(p, "b"));
+	assert_int_equal(utimensat(p->fd, "b", past, AT_SYMLINK_NOFOLLOW), 0);
+	vault_capture_changed(p->capture, vault_span_str("b"));
+	m = test_project_sync(p);
+	test_project_expect_disk(p, m.seq);
+	expect_same_row(p, "a", "b");
+}
+
 static bool has_torn(struct test_project *p, void *ctx)
 {
 	struct vault_version v;
@@ -436,6 +492,8 @@ int main(void)
 		T(a_file_that_never_rests_is_kept_now_and_then),
 		T(an_unfinished_copy_is_no_version),
 		T(links_made_and_edited_stay_together),
+		T(links_are_followed_into_a_folder_that_moved),
+		T(links_of_a_symlink_change_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,12 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "store/base/bytes.h"
-#include "store/base/log.h"
 #include "store/codec.h"
 #include "store/objects.h"
 #include "store/pack_format.h"
@@ -564,40 +562,20 @@ static void a_content_like_a_senseless_one_is_kept_whole(void **state)
 	vault_buf_release(&raw);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	if (getenv("VAULT_TEST_LOG") != NULL)
-		fprintf(stderr, "%s\n", line);
-}
-
-static int be_silent(void **state)
-{
-	(void)state;
-	vault_log_set_sink(silent, NULL);
-	return 0;
-}
-
-#define TEST(f)                                                 \
-	cmocka_unit_test_setup_teardown(f, vault_scratch_setup, \
-					vault_scratch_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(chunks_that_lean_on_others_read_like_any),
-		TEST(a_senseless_record_is_refused_and_made_good),
-		TEST(a_codec_nobody_knows_is_not_guessed_at),
-		TEST(a_large_object_comes_back_exact),
-		TEST(when_no_id_is_left_nothing_is_overwritten),
-		TEST(a_senseless_recipe_is_refused),
-		TEST(holes_of_a_lost_leaf_are_not_invented),
-		TEST(a_content_like_a_senseless_one_is_kept_whole),
+		VAULT_SCRATCH_TEST(chunks_that_lean_on_others_read_like_any),
+		VAULT_SCRATCH_TEST(a_senseless_record_is_refused_and_made_good),
+		VAULT_SCRATCH_TEST(a_codec_nobody_knows_is_not_guessed_at),
+		VAULT_SCRATCH_TEST(a_large_object_comes_back_exact),
+		VAULT_SCRATCH_TEST(when_no_id_is_left_nothing_is_overwritten),
+		VAULT_SCRATCH_TEST(a_senseless_recipe_is_refused),
+		VAULT_SCRATCH_TEST(holes_of_a_lost_leaf_are_not_invented),
+		VAULT_SCRATCH_TEST(
+			a_content_like_a_senseless_one_is_kept_whole),
 	};
 
-	/* Nothing here needs a real disk, and RocksDB syncs a lot. */
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
-	return cmocka_run_group_tests(tests, be_silent, NULL);
+	vault_scratch_in_memory();
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

@@ -414,6 +414,7 @@ static vault_err buffer_record(struct vault_appender *a,
 {
 	const uint64_t offset = end_of(a);
 	const struct vault_frame_at where = at(a, a->pack, offset);
+	const struct vault_scan_last before = a->last;
 	struct vault_frame frame = { .head = *h, .durable = a->durable };
 	struct vault_record_place place = {
 		.pack = a->pack,
@@ -438,6 +439,7 @@ static vault_err buffer_record(struct vault_appender *a,
 	err = vault_frame_unpack(&where, a->buffer.data + start, &frame);
 	assert(err == VAULT_OK);
 	a->last = last_of(offset, &frame, vault_frame_bytes(h->stored_len));
+	vault_scan_last_pass(&a->last, &before);
 	a->next_seq++;
 	*out = place;
 

@@ -113,7 +113,7 @@ static bool knows_record(struct vault_store *s, uint32_t pack,
 	memcpy(at.uuid, s->params.uuid, sizeof(at.uuid));
 	if (vault_frame_unpack(&at, header, &f) != VAULT_OK)
 		return true;
-	return f.header_sum == l->header_sum && f.head.seq == l->seq;
+	return f.header_sum == l->header_sum;
 }
 
 static vault_err distrust(const char *why, const char **out)

@@ -220,7 +220,10 @@ static vault_err survey(struct vault_scan *scan, struct vault_scan_tail *t,
 				t->largest_seq = item.frame.head.seq;
 		}
 		if (item.kind == VAULT_SCAN_RECORD) {
+			const struct vault_scan_last before = t->last;
+
 			t->last = last_of(&item);
+			vault_scan_last_pass(&t->last, &before);
 		} else {
 			const struct flaw f = { item.offset, t->last };
 

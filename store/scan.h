@@ -75,6 +75,19 @@ struct vault_scan_last {
 	uint8_t type;
 };
 
+/*
+ * Marks of two pasts can be equal to the bit. So, of a mark, the record before
+ * it stays the one to be known again.
+ */
+static inline void vault_scan_last_pass(struct vault_scan_last *l,
+					const struct vault_scan_last *before)
+{
+	if (l->type != VAULT_RECORD_MARK || before->offset == 0)
+		return;
+	l->offset = before->offset;
+	l->header_sum = before->header_sum;
+}
+
 struct vault_scan_tail {
 	uint64_t end;		     /* where the next record may be put */
 	uint64_t largest_seq;	     /* that a record may have */

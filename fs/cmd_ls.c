@@ -2,7 +2,6 @@
 #include "fs/cmd.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "fs/json.h"
 #include "versions/path.h"

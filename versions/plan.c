@@ -2,7 +2,6 @@
 #include "versions/plan.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "versions/lineage.h"
 #include "versions/path.h"

@@ -309,9 +309,38 @@ static vault_err apply_rows(struct work *w)
 	return err;
 }
 
+/* The newest moment of all, partial ones too. NOT_FOUND: none yet. */
+static vault_err newest_moment(const struct work *w, struct vault_moment *out)
+{
+	static const uint8_t from[] = { VAULT_TREE_MOMENT_BY_SEQ };
+	static const uint8_t to[] = { VAULT_TREE_MOMENT_BY_SEQ + 1 };
+	struct vault_iter *it;
+	vault_err err;
+
+	err = vault_iter_create(w->x, VAULT_CF_MOMENT,
+				vault_span(from, sizeof(from)),
+				vault_span(to, sizeof(to)), &it);
+	if (err != VAULT_OK)
+		return err;
+	vault_iter_seek_last(it);
+	if (vault_iter_valid(it))
+		err = vault_moment_unpack(vault_iter_value(it), out);
+	else
+		err = vault_iter_error(it);
+	if (err == VAULT_OK && !vault_iter_valid(it))
+		err = VAULT_ERR_NOT_FOUND;
+	vault_iter_destroy(it);
+	return err;
+}
+
+/*
+ * Times name moments, so no two may be equal. A commit that was made while
+ * the one before could not be read knew nothing of its time.
+ */
 static vault_err apply_moment(struct work *w)
 {
-	const struct vault_moment m = {
+	struct vault_moment before;
+	struct vault_moment m = {
 		.seq = w->seq,
 		.time = w->head.time,
 		.clock_ns = w->head.clock_ns,
@@ -320,7 +349,14 @@ static vault_err apply_moment(struct work *w)
 		.n_rows = w->head.n_rows,
 	};
 
-	return vault_moment_put(w->x, w->b, &m);
+	vault_err err;
+
+	err = newest_moment(w, &before);
+	if (err == VAULT_OK && m.time <= before.time)
+		m.time = before.time + 1;
+	if (err == VAULT_OK || err == VAULT_ERR_NOT_FOUND)
+		err = vault_moment_put(w->x, w->b, &m);
+	return err;
 }
 
 static vault_err apply_all(struct work *w)

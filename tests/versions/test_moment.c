@@ -85,6 +85,26 @@ static void times_are_unique_and_rise_however_fast_commits_come(void **state)
 	assert_true(vault_past_commit(p).time > last.time);
 }
 
+/* As a commit does that was made while one before it could not be read. */
+static void a_time_that_is_taken_hides_no_moment(void **state)
+{
+	struct vault_past *p = *state;
+	struct vault_moment first;
+
+	first = vault_past_root(p);
+	for (uint64_t i = 1; i <= 3; i++) {
+		write_file(p, 1, "f", 2, i);
+		vault_past_at(p, first.time, i == 2);
+	}
+	for (unsigned again = 0; again < 2; again++) {
+		vault_past_reopen(p, again == 1);
+		assert_int_equal(all(p)->n, 3); /* one of four is partial */
+		assert_int_equal(all(p)->m[0].time, first.time + 3);
+		assert_int_equal(all(p)->m[1].time, first.time + 1);
+		assert_int_equal(all(p)->m[2].time, first.time);
+	}
+}
+
 static void an_empty_commit_is_no_moment(void **state)
 {
 	struct vault_past *p = *state;
@@ -442,6 +462,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(times_are_unique_and_rise_however_fast_commits_come),
+		T(a_time_that_is_taken_hides_no_moment),
 		T(an_empty_commit_is_no_moment),
 		T(what_was_committed_is_told_of_the_moment),
 		T(causes_have_words_of_their_own),

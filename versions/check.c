@@ -128,6 +128,19 @@ static bool is_entry(uint8_t record_type)
 }
 
 /*
+ * A pack's header and its params say nothing that is not known otherwise, and
+ * a gap of one record without a payload was a mark.
+ */
+static bool is_of_no_weight(const struct vault_finding *f)
+{
+	if (f->offset == 0)
+		return f->len == VAULT_PACK_HEADER_BYTES;
+	if (f->offset == VAULT_PACK_HEADER_BYTES)
+		return f->len == VAULT_PACK_FIRST - VAULT_PACK_HEADER_BYTES;
+	return f->len == VAULT_RECORD_HEADER_BYTES;
+}
+
+/*
  * A damaged chunk or recipe is as bad as the versions that need it, which the
  * second pass finds out. An entry is needed by itself. What is not known to
  * be either may have been an entry.
@@ -138,9 +151,8 @@ static vault_err judge_damage(struct run *r, const struct vault_finding *f)
 		worsen(r, VAULT_CHECK_REPAIRABLE);
 		return VAULT_OK;
 	}
-	/* A pack's own header says nothing that is not known otherwise. */
 	if (f->record_type == 0 && f->kind == VAULT_FINDING_DAMAGED &&
-	    f->offset == 0 && f->len == VAULT_PACK_HEADER_BYTES) {
+	    is_of_no_weight(f)) {
 		worsen(r, VAULT_CHECK_REPAIRABLE);
 		return VAULT_OK;
 	}

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "store/index.h"
+#include "store/pack_format.h"
 #include "store/store.h"
 #include "tests/versions/past.h"
 #include "versions/check.h"
@@ -248,6 +249,29 @@ static void what_no_version_needs_is_no_loss(void **state)
 	vault_buf_release(&b);
 }
 
+/* Of a pack's params and of a mark nothing depends. */
+static void a_record_that_only_we_need_is_no_loss(void **state)
+{
+	struct vault_past *p = *state;
+	struct vault_scratch_random r = vault_scratch_seed(6);
+	struct vault_buf b = VAULT_BUF_INIT;
+	uint64_t mark;
+	struct heard h;
+
+	vault_past_root(p);
+	mark = vault_store_pack_bytes(vault_tree_store(p->tree)) -
+	       VAULT_RECORD_HEADER_BYTES;
+	vault_past_add(p, 1, "f", real_file(p, 2, &r, &b));
+	vault_past_commit(p);
+	vault_scratch_flip(p->dirfd, PACK, mark + 50, 1);
+	assert_int_equal(run(p, true, &h), VAULT_CHECK_REPAIRABLE);
+	assert_int_equal(h.findings, 1);
+	vault_scratch_flip(p->dirfd, PACK, VAULT_PACK_HEADER_BYTES + 50, 1);
+	assert_int_equal(run(p, true, &h), VAULT_CHECK_REPAIRABLE);
+	assert_string_equal(h.versions, "");
+	vault_buf_release(&b);
+}
+
 static void an_index_that_says_otherwise_is_repairable(void **state)
 {
 	struct vault_past *p = *state;
@@ -306,6 +330,7 @@ int main(void)
 		T(a_content_that_was_never_kept_is_named),
 		T(a_bad_commit_names_what_came_with_it),
 		T(what_no_version_needs_is_no_loss),
+		T(a_record_that_only_we_need_is_no_loss),
 		T(an_index_that_says_otherwise_is_repairable),
 		T(who_listens_can_stop_it),
 	};

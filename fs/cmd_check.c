@@ -36,8 +36,6 @@ static void clear_bar(struct report *r)
 static const char *kind_text(enum vault_finding_kind kind)
 {
 	switch (kind) {
-	case VAULT_FINDING_TORN_TAIL:
-		return "torn-tail";
 	case VAULT_FINDING_DAMAGED:
 		return "damaged";
 	case VAULT_FINDING_MISSING:

@@ -228,11 +228,10 @@ VAULT_MUST_CHECK vault_err vault_store_append(struct vault_store *s,
 /* ---- checking ---- */
 
 enum vault_finding_kind {
-	VAULT_FINDING_TORN_TAIL, /* unacknowledged bytes at a pack's end */
-	VAULT_FINDING_DAMAGED,	 /* a record or a stretch of a pack is bad */
-	VAULT_FINDING_MISSING,	 /* a pack or the end of one is gone */
-	VAULT_FINDING_INDEX,	 /* packs and index disagree: rebuild-index */
-	VAULT_FINDING_SMALL,	 /* config or secret differ from the packs */
+	VAULT_FINDING_DAMAGED, /* a record or a stretch of a pack is bad */
+	VAULT_FINDING_MISSING, /* a pack or the end of one is gone */
+	VAULT_FINDING_INDEX,   /* packs and index disagree: rebuild-index */
+	VAULT_FINDING_SMALL,   /* config or secret differ from the packs */
 };
 
 struct vault_finding {

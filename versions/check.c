@@ -168,7 +168,6 @@ static vault_err on_finding(void *ctx, const struct vault_finding *f)
 	vault_err err = VAULT_OK;
 
 	switch (f->kind) {
-	case VAULT_FINDING_TORN_TAIL:
 	case VAULT_FINDING_INDEX:
 	case VAULT_FINDING_SMALL:
 		worsen(r, VAULT_CHECK_REPAIRABLE);

@@ -38,8 +38,6 @@ static void contexts_destroy(void *arg)
 {
 	struct contexts *x = arg;
 
-	if (x == NULL)
-		return;
 	ZSTD_freeCCtx(x->pack);
 	ZSTD_freeDCtx(x->unpack);
 	free(x);

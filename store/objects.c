@@ -33,8 +33,6 @@ static void scratch_destroy(void *arg)
 {
 	struct scratch *x = arg;
 
-	if (x == NULL)
-		return;
 	vault_buf_release(&x->stored);
 	vault_buf_release(&x->raw);
 	vault_buf_release(&x->room);

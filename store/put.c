@@ -387,10 +387,6 @@ static vault_err finish(struct put *p)
 		}
 		return err == VAULT_OK ? batch_commit(p, b) : err;
 	}
-	while (err == VAULT_OK && p->n_sent + 1 > p->most)
-		err = collect(p, VAULT_OK);
-	if (err != VAULT_OK)
-		return err;
 	send(p);
 	while (p->n_sent > 0)
 		err = collect(p, err);

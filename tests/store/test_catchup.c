@@ -273,6 +273,55 @@ static void rows_that_differ_are_told_and_then_counted(void **state)
 	vault_store_close(s);
 }
 
+/* A place that the index has wrong is never read from as if it were right. */
+static void a_wrong_place_gives_no_wrong_bytes(void **state)
+{
+	static const struct {
+		uint8_t value[VAULT_PLACE_BYTES];
+		size_t len;
+		vault_err find;
+	} rows[] = {
+		/* No pack; one that is not there; beyond the end of one. */
+		{ { 0 }, VAULT_PLACE_BYTES, VAULT_OK },
+		{ { 99 }, VAULT_PLACE_BYTES, VAULT_OK },
+		{ { 1, [7] = 1 }, VAULT_PLACE_BYTES, VAULT_OK },
+		/* Another record. */
+		{ { 1, [5] = 0x10 }, VAULT_PLACE_BYTES, VAULT_OK },
+		/* No place at all. */
+		{ { 1, [4] = 3 }, VAULT_PLACE_BYTES, VAULT_ERR_INDEX },
+		{ { 1 }, 3, VAULT_ERR_INDEX },
+	};
+	struct vault_scratch *d = *state;
+	struct vault_store *s;
+
+	make_vault(d->fd);
+	s = vault_toy_open(d->fd, NULL);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct vault_index *x = vault_store_index(s);
+		struct vault_record_place place;
+		struct vault_batch *b;
+		char text[32];
+		const struct vault_span bytes = bytes_of(1, text);
+		const struct vault_id id =
+			vault_digest_id(vault_records_secret(s), 0, bytes);
+		bool found;
+
+		assert_int_equal(vault_batch_create(&b), VAULT_OK);
+		vault_batch_put(b, x, VAULT_CF_CHUNK,
+				vault_span(id.b, sizeof(id.b)),
+				vault_span(rows[i].value, rows[i].len));
+		assert_int_equal(vault_index_write(x, b), VAULT_OK);
+		vault_batch_destroy(b);
+		assert_int_equal(vault_records_find(s, 1, &id, &place, &found),
+				 rows[i].find);
+		assert_int_equal(vault_toy_get(s, &id, bytes),
+				 rows[i].find == VAULT_OK ? VAULT_ERR_CORRUPT
+							  : VAULT_ERR_INDEX);
+		assert_true(check(s) > 0);
+	}
+	vault_store_close(s);
+}
+
 /* ---- an index that is damaged where open does not look ---- */
 
 static vault_err find(struct vault_store *s, const struct vault_id *id)
@@ -366,6 +415,7 @@ int main(void)
 			an_index_that_knows_nothing_learns_everything),
 		VAULT_SCRATCH_TEST(what_is_left_of_an_index_is_set_aside),
 		VAULT_SCRATCH_TEST(rows_that_differ_are_told_and_then_counted),
+		VAULT_SCRATCH_TEST(a_wrong_place_gives_no_wrong_bytes),
 		VAULT_SCRATCH_TEST(
 			a_failing_index_is_marked_and_rebuilt_by_the_next_open),
 	};

@@ -568,6 +568,29 @@ static void flat_areas_are_kept_once(void **state)
 	vault_end(v);
 }
 
+/* The same where a worker has many of them in hand at once. */
+static void small_flat_chunks_are_kept_once(void **state)
+{
+	const struct vault_store_params params = small_chunks();
+	struct vault *v = vault_make(&params, 0);
+	struct vault_buf b = VAULT_BUF_INIT;
+	struct vault_content c[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(
+			vault_buf_fill(&b, (uint8_t)(1 + i % 3), 100 * KIB),
+			VAULT_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		c[i] = put(v, vault_buf_span(&b));
+		assert_reads(v, &c[i], vault_buf_span(&b));
+	}
+	assert_true(vault_id_equal(&c[0].id, &c[1].id));
+	assert_in_range(kept(v), 1, 64 * KIB);
+	vault_buf_release(&b);
+	vault_end(v);
+}
+
 /* ---- failures ---- */
 
 static void the_errors_of_a_source_are_passed_on(void **state)
@@ -782,6 +805,7 @@ int main(void)
 		cmocka_unit_test(contents_that_share_ids_stay_apart),
 		cmocka_unit_test(a_content_may_look_like_a_recipe),
 		cmocka_unit_test(flat_areas_are_kept_once),
+		cmocka_unit_test(small_flat_chunks_are_kept_once),
 		cmocka_unit_test(the_errors_of_a_source_are_passed_on),
 		cmocka_unit_test(what_is_not_there_is_not_found),
 		cmocka_unit_test(a_flipped_byte_is_never_given_out),

@@ -221,6 +221,29 @@ static void a_row_too_many_or_too_few_is_found(void **state)
 	vault_store_close(s);
 }
 
+static void what_is_not_there_or_in_use_is_not_rebuilt(void **state)
+{
+	const struct vault_store_options o = vault_toy_options();
+	struct vault_scratch *scratch = *state;
+	struct vault_store *s;
+
+	assert_int_equal(vault_store_rebuild_index(scratch->fd, &o),
+			 VAULT_ERR_NOT_FOUND);
+	s = vault_toy_open(scratch->fd, NULL);
+	fill(s, 0, 3);
+	assert_int_equal(vault_store_rebuild_index(scratch->fd, &o),
+			 VAULT_ERR_BUSY);
+	expect_filled(s, 0, 3);
+	/* Without the folder for its scratch index there is no check. */
+	vault_scratch_remove(scratch->fd, "cache");
+	assert_int_equal(vault_store_check(s, true, NULL, NULL, NULL),
+			 VAULT_ERR_NOT_FOUND);
+	vault_store_close(s);
+	s = vault_toy_open(scratch->fd, NULL);
+	assert_int_equal(vault_toy_check(s, true).all, 0);
+	vault_store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +254,7 @@ int main(void)
 		VAULT_SCRATCH_TEST(only_one_may_have_it_open),
 		VAULT_SCRATCH_TEST(a_sound_vault_checks_clean),
 		VAULT_SCRATCH_TEST(a_row_too_many_or_too_few_is_found),
+		VAULT_SCRATCH_TEST(what_is_not_there_or_in_use_is_not_rebuilt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

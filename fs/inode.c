@@ -365,8 +365,16 @@ void vault_inode_unlink_file(struct vault_inode_table *t,
 		f->inode->files = f->next;
 	if (f->next != NULL)
 		f->next->prev = f->prev;
+	pthread_mutex_unlock(&t->lock);
+}
+
+void vault_inode_drop_file(struct vault_inode_table *t,
+			   struct vault_inode_file *f)
+{
+	pthread_mutex_lock(&t->lock);
 	vault_inode_table_unref(t, f->inode);
 	pthread_mutex_unlock(&t->lock);
+	free(f);
 }
 
 /* ---- the table ---- */
@@ -423,6 +431,26 @@ out:
 	return err;
 }
 
+static void free_inode(struct vault_inode *i)
+{
+	while (i->names != NULL) {
+		struct vault_inode_name *name = i->names;
+
+		i->names = name->next;
+		free(name);
+	}
+	while (i->files != NULL) {
+		struct vault_inode_file *f = i->files;
+
+		i->files = f->next;
+		close(f->fd);
+		free(f);
+	}
+	if (i->kept >= 0)
+		close(i->kept);
+	free(i);
+}
+
 void vault_inode_table_destroy(struct vault_inode_table *t)
 {
 	if (t == NULL)
@@ -432,15 +460,7 @@ void vault_inode_table_destroy(struct vault_inode_table *t)
 			struct vault_inode *i = t->chains[n];
 
 			t->chains[n] = i->next;
-			while (i->names != NULL) {
-				struct vault_inode_name *name = i->names;
-
-				i->names = name->next;
-				free(name);
-			}
-			if (i->kept >= 0)
-				close(i->kept);
-			free(i);
+			free_inode(i);
 		}
 	}
 	pthread_mutex_destroy(&t->lock);

@@ -44,7 +44,7 @@ struct vault_inode_fd {
 	bool owned;
 };
 
-/* An open file; the caller holds the struct, the table links it. */
+/* An open file; from malloc(), linked by the table. */
 struct vault_inode_file {
 	struct vault_inode *inode;
 	int fd;
@@ -57,6 +57,8 @@ struct vault_inode_file {
  * our capabilities allow it. */
 VAULT_MUST_CHECK vault_err vault_inode_table_create(
 	int rootfd, bool handles, struct vault_inode_table **out);
+/* Files that are linked still are closed and freed: a kernel that is cut off
+ * releases nothing. */
 void vault_inode_table_destroy(struct vault_inode_table *t);
 
 /* Are inodes found again by file handle? */
@@ -143,10 +145,16 @@ struct vault_inode_move {
 void vault_inode_moved(struct vault_inode_table *t,
 		       const struct vault_inode_move *m);
 
-/* An open file begins and ends to lend its descriptor to its inode. */
+/*
+ * An open file begins and ends to lend its descriptor to its inode: it ends
+ * before the descriptor is closed, or another file's of that number would be
+ * lent. It holds the inode until it is dropped.
+ */
 void vault_inode_link_file(struct vault_inode_table *t,
 			   struct vault_inode_file *f);
 void vault_inode_unlink_file(struct vault_inode_table *t,
 			     struct vault_inode_file *f);
+void vault_inode_drop_file(struct vault_inode_table *t,
+			   struct vault_inode_file *f);
 
 #endif

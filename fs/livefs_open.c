@@ -105,11 +105,11 @@ static void begin(struct vault_livefs *l, struct vault_inode_file *f,
 
 static void end(struct vault_livefs *l, struct vault_inode_file *f)
 {
+	vault_inode_unlink_file(l->table, f);
 	close(f->fd);
 	if (writes(f->flags))
 		tell_of(l, f->inode, vault_capture_closed);
-	vault_inode_unlink_file(l->table, f);
-	free(f);
+	vault_inode_drop_file(l->table, f);
 }
 
 static int open_live(struct vault_livefs *l, fuse_req_t req,

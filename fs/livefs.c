@@ -127,6 +127,7 @@ void vault_livefs_destroy(struct vault_livefs *l)
 {
 	if (l == NULL)
 		return;
+	vault_livefs_dir_close_all(l);
 	vault_inode_table_destroy(l->table);
 	vault_buf_release(&l->shadowed);
 	pthread_mutex_destroy(&l->lock);

@@ -18,17 +18,20 @@
 #define VIEWS_AT ((off_t)0x7fffffffffff0000)
 #define VIEWS_END (VIEWS_AT + 256)
 
-struct dir {
+struct vault_livefs_dir {
 	struct vault_inode *inode;
 	DIR *stream;
 	off_t at;		/* where the stream stands */
 	struct dirent *pending; /* read and not taken yet */
-	pthread_mutex_t lock;	/* of all of it */
+	pthread_mutex_t lock;	/* of all of the above */
+	/* Among the open ones, under the lock of livefs. */
+	struct vault_livefs_dir *next;
+	struct vault_livefs_dir *prev;
 };
 
-static struct dir *dir_of(const struct fuse_file_info *fi)
+static struct vault_livefs_dir *dir_of(const struct fuse_file_info *fi)
 {
-	return (struct dir *)(uintptr_t)fi->fh;
+	return (struct vault_livefs_dir *)(uintptr_t)fi->fh;
 }
 
 static int open_stream(struct vault_livefs *l, struct vault_inode *i, DIR **out)
@@ -55,11 +58,42 @@ static int open_stream(struct vault_livefs *l, struct vault_inode *i, DIR **out)
 	return err;
 }
 
+static void link_dir(struct vault_livefs *l, struct vault_livefs_dir *d)
+{
+	pthread_mutex_lock(&l->lock);
+	d->next = l->dirs;
+	if (d->next != NULL)
+		d->next->prev = d;
+	l->dirs = d;
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void close_dir(struct vault_livefs *l, struct vault_livefs_dir *d)
+{
+	pthread_mutex_lock(&l->lock);
+	if (d->prev != NULL)
+		d->prev->next = d->next;
+	else
+		l->dirs = d->next;
+	if (d->next != NULL)
+		d->next->prev = d->prev;
+	pthread_mutex_unlock(&l->lock);
+	closedir(d->stream);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+void vault_livefs_dir_close_all(struct vault_livefs *l)
+{
+	while (l->dirs != NULL)
+		close_dir(l, l->dirs);
+}
+
 void vault_livefs_dir_open(fuse_req_t req, fuse_ino_t ino,
 			   struct fuse_file_info *fi)
 {
 	struct vault_livefs *l = vault_livefs_of(req);
-	struct dir *d;
+	struct vault_livefs_dir *d;
 	int err;
 
 	if (vault_view_owns(ino)) {
@@ -79,26 +113,22 @@ void vault_livefs_dir_open(fuse_req_t req, fuse_ino_t ino,
 		return;
 	}
 	pthread_mutex_init(&d->lock, NULL);
+	link_dir(l, d);
 	fi->fh = (uint64_t)(uintptr_t)d;
-	if (fuse_reply_open(req, fi) != 0) {
-		closedir(d->stream);
-		free(d);
-	}
+	if (fuse_reply_open(req, fi) != 0)
+		close_dir(l, d);
 }
 
 void vault_livefs_dir_release(fuse_req_t req, fuse_ino_t ino,
 			      struct fuse_file_info *fi)
 {
-	struct dir *d;
+	struct vault_livefs *l = vault_livefs_of(req);
 
 	if (vault_view_owns(ino)) {
-		vault_view_releasedir(vault_livefs_of(req)->view, req, ino, fi);
+		vault_view_releasedir(l->view, req, ino, fi);
 		return;
 	}
-	d = dir_of(fi);
-	closedir(d->stream);
-	pthread_mutex_destroy(&d->lock);
-	free(d);
+	close_dir(l, dir_of(fi));
 	fuse_reply_err(req, 0);
 }
 
@@ -123,7 +153,7 @@ void vault_livefs_dir_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 struct listing {
 	fuse_req_t req;
 	struct vault_livefs *l;
-	struct dir *d;
+	struct vault_livefs_dir *d;
 	char *buf;
 	size_t size;
 	size_t used;
@@ -192,7 +222,7 @@ static bool add_real(struct listing *s, const struct dirent *de)
 /* Entries of the disk from `off`. `*more`: it did not come to the end. */
 static int list_real(struct listing *s, off_t off, bool *more)
 {
-	struct dir *d = s->d;
+	struct vault_livefs_dir *d = s->d;
 
 	if (off != d->at) {
 		seekdir(d->stream, off);

@@ -24,8 +24,9 @@ struct vault_livefs {
 	char *vault_name;
 	char *socket;
 	char path_text[160];
-	pthread_mutex_t lock;	   /* of what follows */
-	struct vault_buf shadowed; /* paths, a newline after each */
+	pthread_mutex_t lock;	       /* of what follows */
+	struct vault_buf shadowed;     /* paths, a newline after each */
+	struct vault_livefs_dir *dirs; /* open ones */
 };
 
 static inline struct vault_livefs *vault_livefs_of(fuse_req_t req)
@@ -161,6 +162,8 @@ void vault_livefs_dir_read_plus(fuse_req_t req, fuse_ino_t ino, size_t size,
 				off_t off, struct fuse_file_info *fi);
 void vault_livefs_dir_release(fuse_req_t req, fuse_ino_t ino,
 			      struct fuse_file_info *fi);
+/* Close those that the kernel never released. */
+void vault_livefs_dir_close_all(struct vault_livefs *l);
 void vault_livefs_dir_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
 			    struct fuse_file_info *fi);
 

@@ -66,6 +66,7 @@ void vault_view_destroy(struct vault_view *v)
 	if (v == NULL)
 		return;
 	vault_view_core_wait(v);
+	vault_view_core_close_all(v);
 	while (v->n_spare_reads > 0)
 		free(v->spare_reads[--v->n_spare_reads]);
 	vault_view_nodes_destroy(v->nodes);
@@ -299,9 +300,8 @@ void vault_view_readdir(struct vault_view *v, fuse_req_t req, fuse_ino_t ino,
 void vault_view_releasedir(struct vault_view *v, fuse_req_t req, fuse_ino_t ino,
 			   struct fuse_file_info *fi)
 {
-	(void)v;
 	(void)ino;
-	vault_view_dir_release(fi);
+	vault_view_dir_release(v, fi);
 	fuse_reply_err(req, 0);
 }
 

@@ -347,6 +347,38 @@ vault_err vault_view_core_check(struct vault_view *v, fuse_req_t req,
 	return err;
 }
 
+/* ---- what is open ---- */
+
+void vault_view_core_opened(struct vault_view *v, struct vault_view_open *o)
+{
+	pthread_mutex_lock(&v->lock);
+	o->prev = NULL;
+	o->next = v->open;
+	if (o->next != NULL)
+		o->next->prev = o;
+	v->open = o;
+	pthread_mutex_unlock(&v->lock);
+}
+
+void vault_view_core_close(struct vault_view *v, struct vault_view_open *o)
+{
+	pthread_mutex_lock(&v->lock);
+	if (o->prev != NULL)
+		o->prev->next = o->next;
+	else
+		v->open = o->next;
+	if (o->next != NULL)
+		o->next->prev = o->prev;
+	pthread_mutex_unlock(&v->lock);
+	o->close(v, o);
+}
+
+void vault_view_core_close_all(struct vault_view *v)
+{
+	while (v->open != NULL)
+		vault_view_core_close(v, v->open);
+}
+
 /* ---- threads of their own ---- */
 
 struct job {

@@ -37,7 +37,21 @@ struct vault_view {
 	unsigned jobs;	      /* that run on threads of their own */
 	void *spare_reads[4]; /* buffers of VAULT_VIEW_READ_MAX bytes */
 	unsigned n_spare_reads;
+	struct vault_view_open *open; /* files and directories */
 };
+
+/* The first member of what a file or a directory is while it is open. */
+struct vault_view_open {
+	struct vault_view_open *next; /* under the lock of the view */
+	struct vault_view_open *prev;
+	void (*close)(struct vault_view *v, struct vault_view_open *o);
+};
+
+/* Note it as open; `close` is called once, by one of the two below. */
+void vault_view_core_opened(struct vault_view *v, struct vault_view_open *o);
+void vault_view_core_close(struct vault_view *v, struct vault_view_open *o);
+/* Close what was never released: a kernel that is cut off releases nothing. */
+void vault_view_core_close_all(struct vault_view *v);
 
 #define VAULT_VIEW_FOREVER 86400.0 /* seconds; for what cannot change */
 #define VAULT_VIEW_READ_MAX ((size_t)1 << 20)

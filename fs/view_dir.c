@@ -11,9 +11,28 @@
 /* Offsets 0 and 1 are "." and ".."; the i-th entry is 2 + i. */
 #define N_DOTS 2
 
+struct open_dir {
+	struct vault_view_open open;
+	struct vault_view_list list;
+};
+
+static struct open_dir *dir_of(const struct fuse_file_info *fi)
+{
+	return (struct open_dir *)(uintptr_t)fi->fh;
+}
+
 static struct vault_view_list *list_of(const struct fuse_file_info *fi)
 {
-	return (struct vault_view_list *)(uintptr_t)fi->fh;
+	return &dir_of(fi)->list;
+}
+
+static void close_dir(struct vault_view *v, struct vault_view_open *o)
+{
+	struct open_dir *d = (struct open_dir *)o;
+
+	(void)v;
+	vault_view_list_release(&d->list);
+	free(d);
 }
 
 vault_err vault_view_dir_find(struct vault_view *v,
@@ -37,42 +56,38 @@ vault_err vault_view_dir_open(struct vault_view *v, fuse_req_t req,
 			      const struct vault_view_node *n,
 			      struct fuse_file_info *fi)
 {
-	struct vault_view_list *l;
+	struct open_dir *d;
 	vault_err err;
 
 	err = vault_view_core_check(v, req, n, VAULT_MAY_READ);
 	if (err != VAULT_OK)
 		return err;
-	l = malloc(sizeof(*l));
-	if (l == NULL)
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
 		return VAULT_ERR_NOMEM;
-	*l = VAULT_VIEW_LIST_INIT;
+	d->list = VAULT_VIEW_LIST_INIT;
 	if (n->key.kind == VAULT_VIEW_TIMELINE)
-		err = vault_view_timeline_list(v, n, l);
+		err = vault_view_timeline_list(v, n, &d->list);
 	else
-		err = vault_view_history_list(v, n, l);
+		err = vault_view_history_list(v, n, &d->list);
 	if (err != VAULT_OK) {
-		vault_view_list_release(l);
-		free(l);
+		close_dir(v, &d->open);
 		return err;
 	}
-	fi->fh = (uintptr_t)l;
+	d->open.close = close_dir;
+	vault_view_core_opened(v, &d->open);
+	fi->fh = (uintptr_t)d;
 	/* The kernel asks us before each use of what it has kept. */
 	fi->cache_readdir = n->key.kind == VAULT_VIEW_PAST;
 	fi->keep_cache = n->key.kind == VAULT_VIEW_PAST;
-	if (fuse_reply_open(req, fi) != 0) {
-		vault_view_list_release(l);
-		free(l);
-	}
+	if (fuse_reply_open(req, fi) != 0)
+		vault_view_core_close(v, &d->open);
 	return VAULT_OK;
 }
 
-void vault_view_dir_release(struct fuse_file_info *fi)
+void vault_view_dir_release(struct vault_view *v, struct fuse_file_info *fi)
 {
-	struct vault_view_list *l = list_of(fi);
-
-	vault_view_list_release(l);
-	free(l);
+	vault_view_core_close(v, &dir_of(fi)->open);
 }
 
 /* ---- reading ---- */

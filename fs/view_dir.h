@@ -28,6 +28,6 @@ VAULT_MUST_CHECK vault_err vault_view_dir_open(struct vault_view *v,
 VAULT_MUST_CHECK vault_err vault_view_dir_read(
 	struct vault_view *v, fuse_req_t req, const struct vault_view_node *n,
 	size_t size, off_t off, struct fuse_file_info *fi, bool plus);
-void vault_view_dir_release(struct fuse_file_info *fi);
+void vault_view_dir_release(struct vault_view *v, struct fuse_file_info *fi);
 
 #endif

@@ -12,6 +12,7 @@
 
 /* An open file: a content, a node's text, or neither (an empty file). */
 struct open_file {
+	struct vault_view_open open;
 	struct vault_content_file *content;
 	struct vault_view_node *text; /* pinned */
 	uint64_t size;
@@ -22,8 +23,10 @@ static struct open_file *file_of(const struct fuse_file_info *fi)
 	return (struct open_file *)(uintptr_t)fi->fh;
 }
 
-static void close_file(struct vault_view *v, struct open_file *f)
+static void close_file(struct vault_view *v, struct vault_view_open *o)
 {
+	struct open_file *f = (struct open_file *)o;
+
 	if (f->content != NULL)
 		vault_content_file_close(f->content);
 	vault_view_nodes_unpin(v->nodes, f->text);
@@ -71,20 +74,22 @@ vault_err vault_view_file_open(struct vault_view *v, fuse_req_t req,
 		f->size = n->text.len;
 	}
 	if (err != VAULT_OK) {
-		close_file(v, f);
+		close_file(v, &f->open);
 		return err;
 	}
+	f->open.close = close_file;
+	vault_view_core_opened(v, &f->open);
 	fi->fh = (uintptr_t)f;
 	fi->keep_cache = 1;
 	fi->noflush = 1;
 	if (fuse_reply_open(req, fi) != 0)
-		close_file(v, f);
+		vault_view_core_close(v, &f->open);
 	return VAULT_OK;
 }
 
 void vault_view_file_release(struct vault_view *v, struct fuse_file_info *fi)
 {
-	close_file(v, file_of(fi));
+	vault_view_core_close(v, &file_of(fi)->open);
 }
 
 /* ---- reading ---- */

@@ -265,7 +265,7 @@ pid_t vault_watch_beside(const struct vault_watch_job *job, int *watcherfd)
 		listen_to(pipefd[0], &life, &no_ready);
 		if (!life.ended)
 			detach(job);
-		_exit(0);
+		exit(0);
 	}
 	close(pipefd[0]);
 	if (pid < 0)

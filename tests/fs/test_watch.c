@@ -163,10 +163,11 @@ static void in_the_foreground_a_kill_only_unmounts(void **state)
 	snprintf(place.project, sizeof(place.project), "%s/project",
 		 f->scratch.path);
 	strcpy(f->m.mountpoint, place.project);
+	fflush(NULL);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(vault_mount_main(&place, NULL, &o));
+		exit(vault_mount_main(&place, NULL, &o));
 	f->m.watcher = pid; /* for the teardown */
 	for (int ms = 0; ms < START_MS && is_unmounted(f); ms += 10)
 		usleep(10000);

@@ -2,7 +2,6 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,53 +13,17 @@
 #include "store/objects.h"
 #include "store/pack_format.h"
 #include "store/store.h"
+#include "tests/support/scarce.h"
 #include "tests/support/scratch.h"
 #include "tests/support/toy.h"
 
 /*
  * The nth allocation of our own code fails, for every n (every STRIDEth, but
  * for VAULT_TORTURE): an error comes out, nothing acknowledged is lost, and
- * nothing is left by halves. The linker sends malloc and its kin here.
+ * nothing is left by halves.
  */
 #define STRIDE 3
 #define STEPS 4
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-
-#define NONE_FAILS (-1000L)
-
-static atomic_long countdown = NONE_FAILS;
-static atomic_long lasting = 1; /* how many in a row fail */
-static atomic_bool failed;
-
-static bool fails(void)
-{
-	if (atomic_load(&countdown) <= -atomic_load(&lasting) ||
-	    atomic_fetch_sub(&countdown, 1) > 0)
-		return false;
-	atomic_store(&failed, true);
-	return true;
-}
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
 
 static void content_of(unsigned i, struct vault_buf *b)
 {
@@ -136,7 +99,7 @@ static void use(struct vault_store *s, bool *acked)
 	err = vault_store_dump(s, VAULT_CF_CHUNK, NULL, &dump);
 	assert_true(err == VAULT_OK || err == VAULT_ERR_NOMEM);
 	err = vault_store_check(s, true, no_finding, NULL, NULL);
-	assert_true(err == VAULT_OK || atomic_load(&failed));
+	assert_true(err == VAULT_OK || vault_scarce_failed());
 	vault_buf_release(&dump);
 }
 
@@ -155,16 +118,15 @@ static void one(long n, bool with_index)
 	if (!with_index)
 		vault_scratch_remove(d.fd, "index");
 
-	atomic_store(&failed, false);
-	atomic_store(&countdown, n);
+	vault_scarce_begin(n);
 	err = vault_store_open(d.fd, &o, &s);
 	if (err == VAULT_OK) {
 		use(s, acked);
 		vault_store_close(s);
 	} else {
-		assert_true(atomic_load(&failed));
+		assert_true(vault_scarce_failed());
 	}
-	atomic_store(&countdown, NONE_FAILS);
+	(void)vault_scarce_end();
 
 	assert_int_equal(vault_store_open(d.fd, &o, &s), VAULT_OK);
 	assert_int_equal(vault_store_damage(s), 0);
@@ -188,7 +150,7 @@ static void want_of_memory_is_an_error_and_no_more(void **state)
 	do {
 		one(n, n % 2 == 0);
 		n += stride;
-	} while (atomic_load(&failed));
+	} while (vault_scarce_failed());
 	print_message("%ld allocations\n", n);
 	assert_true(n > 50);
 }
@@ -382,11 +344,11 @@ static vault_err do_thing(struct work *w, vault_err (*thing)(struct work *w),
 	struct job j = { .w = w, .thing = thing };
 	pthread_t thread;
 
-	atomic_store(&failed, false);
-	atomic_store(&countdown, n < 0 ? NONE_FAILS : n);
+	if (n >= 0)
+		vault_scarce_begin(n);
 	assert_int_equal(pthread_create(&thread, NULL, do_job, &j), 0);
 	pthread_join(thread, NULL);
-	atomic_store(&countdown, NONE_FAILS);
+	(void)vault_scarce_end();
 	return j.err;
 }
 
@@ -418,7 +380,7 @@ static void nothing_that_wants_memory_spoils_the_next_try(void **state)
 		for (long n = 0; n < 400; n += n < 30 ? 1 : step * 7) {
 			const vault_err err = do_thing(&w, things[i], n);
 
-			if (!atomic_load(&failed))
+			if (!vault_scarce_failed())
 				break;
 			assert_true(err == VAULT_OK || err == VAULT_ERR_NOMEM);
 		}
@@ -442,16 +404,15 @@ static void an_entry_that_memory_lacks_for_is_not_overtaken(void **state)
 
 	/* The memory that each first append takes is taken. */
 	vault_toy_set(s, "early", "0");
-	atomic_store(&lasting, 20);
 	for (long n = 0; n < 6; n++) {
 		vault_err err;
 		uint64_t seq;
 		bool there;
 
-		atomic_store(&countdown, n);
+		vault_scarce_begin_lasting(n, 20);
 		err = vault_store_append(s, VAULT_ENTRY_COMMIT,
 					 vault_span_str("early=1"), &seq);
-		atomic_store(&countdown, NONE_FAILS);
+		(void)vault_scarce_end();
 		assert_true(err == VAULT_OK || err == VAULT_ERR_NOMEM);
 		there = err == VAULT_OK;
 		err = vault_store_append(s, VAULT_ENTRY_COMMIT,
@@ -474,7 +435,6 @@ static void an_entry_that_memory_lacks_for_is_not_overtaken(void **state)
 		vault_toy_set(s, "early", "0");
 		vault_toy_set(s, "late", "0");
 	}
-	atomic_store(&lasting, 1);
 	assert_true(stuck > 0);
 	vault_store_close(s);
 }

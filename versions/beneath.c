@@ -10,12 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int vault_beneath_open(int dirfd, const char *path, int flags)
+static int open_with(int dirfd, const char *path, int flags, unsigned more)
 {
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-			   RESOLVE_NO_MAGICLINKS,
+			   RESOLVE_NO_MAGICLINKS | more,
 	};
 
 	/* With O_PATH, a link at the very end is opened itself. */
@@ -29,6 +29,11 @@ int vault_beneath_open(int dirfd, const char *path, int flags)
 		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
 			return (int)fd;
 	}
+}
+
+int vault_beneath_open(int dirfd, const char *path, int flags)
+{
+	return open_with(dirfd, path, flags, 0);
 }
 
 int vault_beneath_open_read(int dirfd, const char *path)
@@ -77,10 +82,10 @@ vault_err vault_beneath_remove(int dirfd, const char *name)
 		return VAULT_OK;
 	if (errno != EISDIR && errno != EPERM)
 		return vault_err_from_errno(errno);
-	fd = openat(dirfd, name,
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_with(dirfd, name, O_RDONLY | O_DIRECTORY, RESOLVE_NO_XDEV);
 	if (fd < 0)
-		return vault_err_from_errno(errno);
+		return errno == EXDEV ? VAULT_ERR_BUSY
+				      : vault_err_from_errno(errno);
 	(void)fchmod(fd, 0700); /* what is read-only goes as well */
 	err = remove_entries(fd);
 	if (err == VAULT_OK && unlinkat(dirfd, name, AT_REMOVEDIR) != 0)

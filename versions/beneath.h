@@ -26,7 +26,8 @@ int vault_beneath_open_read(int dirfd, const char *path);
 /* Is every name of a relative path a proper one (no "", ".", "..", 0)? */
 bool vault_beneath_is_clean(struct vault_span path);
 
-/* Remove what `name` in `dirfd` is, and all below it, following nothing. */
+/* Remove what `name` in `dirfd` is, and all below it, following nothing. What
+ * is mounted there is not ours to remove: BUSY, and it stays. */
 VAULT_MUST_CHECK vault_err vault_beneath_remove(int dirfd, const char *name);
 
 #endif

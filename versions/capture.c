@@ -425,11 +425,6 @@ void vault_capture_stop(struct vault_capture *c)
 	free(c);
 }
 
-struct vault_ignore *vault_capture_ignore(struct vault_capture *c)
-{
-	return c->ignore;
-}
-
 /* ---- sync ---- */
 
 struct report {

@@ -65,9 +65,6 @@ vault_capture_start(struct vault_tree *t, int projectfd, int vaultfd,
 /* Stop at once; what was not acknowledged is found by the next scan. */
 void vault_capture_stop(struct vault_capture *c);
 
-/* The rules in force. */
-struct vault_ignore *vault_capture_ignore(struct vault_capture *c);
-
 /* ---- events ---- */
 
 /*

@@ -143,22 +143,6 @@ struct vault_dirty_name *vault_dirty_mark(struct vault_dirty *d,
 	return n;
 }
 
-void vault_dirty_forget(struct vault_dirty *d, struct vault_span path)
-{
-	struct vault_dirty_name **at;
-	struct vault_dirty_name *n;
-
-	if (d->n == 0)
-		return;
-	at = slot_of(d, path, hash_of(path));
-	n = *at;
-	if (n == NULL)
-		return;
-	*at = n->chain;
-	d->n--;
-	vault_dirty_name_free(n);
-}
-
 static void set_partner(struct vault_dirty_name *n, const char *path)
 {
 	/* Without memory the pair is merely looked at apart. */

@@ -54,7 +54,6 @@ struct vault_dirty_name *vault_dirty_mark(struct vault_dirty *d,
 /* NULL: not there. */
 struct vault_dirty_name *vault_dirty_find(const struct vault_dirty *d,
 					  struct vault_span path);
-void vault_dirty_forget(struct vault_dirty *d, struct vault_span path);
 
 /* Remember that two names were exchanged by a rename. */
 void vault_dirty_pair(struct vault_dirty_name *a, struct vault_dirty_name *b);

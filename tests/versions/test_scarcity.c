@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -14,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "store/base/log.h"
 #include "tests/support/scarce.h"
 #include "tests/versions/mounted.h"
 #include "versions/check.h"
@@ -472,14 +470,6 @@ static void names_settings_and_rules_survive(void **state)
 	assert_int_equal(check_all(p), VAULT_OK);
 }
 
-static void silent(void *ctx, enum vault_log_level level, const char *line)
-{
-	(void)ctx;
-	(void)level;
-	if (getenv("VAULT_TEST_LOG") != NULL)
-		fprintf(stderr, "%s\n", line);
-}
-
 #define CLAIM(f)                                               \
 	cmocka_unit_test_setup_teardown(f, test_project_setup, \
 					test_project_teardown)
@@ -494,9 +484,6 @@ int main(void)
 		CLAIM(names_settings_and_rules_survive),
 	};
 
-	vault_log_set_sink(silent, NULL);
-	/* Nothing here needs a real disk, and RocksDB syncs a lot. */
-	if (access("/dev/shm", W_OK) == 0)
-		setenv("TMPDIR", "/dev/shm", 0);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	vault_scratch_in_memory();
+	return cmocka_run_group_tests(tests, vault_scratch_quiet, NULL);
 }

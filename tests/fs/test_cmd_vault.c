@@ -160,6 +160,28 @@ static void check_is_clean_then_repairable_then_lost(void **state)
 	vault_buf_release(&big);
 }
 
+/* Exit code 1: damage, but nothing lost by it. */
+static void damage_without_a_loss_is_repairable(void **state)
+{
+	static const char pack[] = "art/.artvault/packs/00000001.pack";
+	struct world *w = *state;
+	json_t *d;
+
+	vault_scratch_flip(w->s.fd, pack, 3, 0x40);
+	run(w, "check", "--json", "-C", "art", NULL);
+	expect_code(w, 1);
+	d = json_of(w);
+	assert_string_equal(text_of(d, "result"), "repairable");
+	assert_int_equal(json_array_size(json_object_get(d, "findings")), 1);
+	assert_int_equal(json_array_size(json_object_get(d, "versions")), 0);
+	json_decref(d);
+	run(w, "check", "-C", "art", NULL);
+	expect_code(w, 1);
+	assert_non_null(strstr(out(w), "nothing is lost"));
+	OK(w, "cat", "-C", "art", w->first, "hero.psd");
+	assert_string_equal(out(w), "hero one");
+}
+
 static void an_index_that_is_gone_is_made_again(void **state)
 {
 	struct world *w = *state;
@@ -202,6 +224,7 @@ int main(void)
 		WORLD_TEST(a_vault_anywhere_else_does_as_well),
 		WORLD_TEST(without_a_vault_the_way_on_is_named),
 		WORLD_TEST(check_is_clean_then_repairable_then_lost),
+		WORLD_TEST(damage_without_a_loss_is_repairable),
 		WORLD_TEST(an_index_that_is_gone_is_made_again),
 		WORLD_TEST(a_project_with_a_view_of_its_own_is_not_captured),
 		WORLD_TEST(an_output_that_is_closed_is_no_success),

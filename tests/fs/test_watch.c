@@ -151,12 +151,10 @@ static void after_many_deaths_the_real_folder_is_left_alone(void **state)
 	assert_true(is_readable(f));
 }
 
-static void in_the_foreground_a_kill_only_unmounts(void **state)
+static pid_t start_in_foreground(struct fixture *f)
 {
-	struct fixture *f = *state;
 	struct vault_mount_options o = vault_mounted_options();
 	struct vault_place place = { 0 };
-	int status;
 	pid_t pid;
 
 	o.foreground = true;
@@ -173,6 +171,15 @@ static void in_the_foreground_a_kill_only_unmounts(void **state)
 		usleep(10000);
 	assert_false(is_unmounted(f));
 	vault_mounted_wait(is_readable, f, START_MS, "it is served");
+	return pid;
+}
+
+static void in_the_foreground_a_kill_only_unmounts(void **state)
+{
+	struct fixture *f = *state;
+	const pid_t pid = start_in_foreground(f);
+	int status;
+
 	kill(pid, SIGKILL);
 	vault_mounted_wait(is_unmounted, f, GONE_MS, "it is unmounted");
 	assert_true(is_readable(f));
@@ -180,6 +187,20 @@ static void in_the_foreground_a_kill_only_unmounts(void **state)
 	f->m.watcher = 0;
 	usleep(300000);
 	assert_true(is_unmounted(f));
+}
+
+static void in_the_foreground_sigterm_ends_it_cleanly(void **state)
+{
+	struct fixture *f = *state;
+	const pid_t pid = start_in_foreground(f);
+	int status;
+
+	kill(pid, SIGTERM);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	f->m.watcher = 0;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_true(is_unmounted(f));
+	assert_true(is_readable(f));
 }
 
 static void sigterm_ends_it_cleanly(void **state)
@@ -310,6 +331,28 @@ static void what_cannot_be_mounted_is_refused_and_stays_as_it_was(void **state)
 	assert_int_equal(vault_mount_unmount(project), 1);
 }
 
+/* A daemon that walked into its own mount would wait for itself. */
+static void a_vault_in_the_wrong_place_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	const struct vault_mount_options o = vault_mounted_options();
+	struct vault_place place = { 0 };
+	char inside[300];
+
+	vault_scratch_mkdirs(f->scratch.fd, "project/deep/vault");
+	vault_scratch_mkdirs(f->scratch.fd, "vault/mnt");
+	snprintf(place.project, sizeof(place.project), "%s/project",
+		 f->scratch.path);
+	snprintf(place.vault, sizeof(place.vault), "%s/project/deep/vault",
+		 f->scratch.path);
+	assert_int_equal(vault_mount_main(&place, NULL, &o), 1);
+	snprintf(place.vault, sizeof(place.vault), "%s/vault", f->scratch.path);
+	assert_int_equal(vault_mount_main(&place, place.vault, &o), 1);
+	snprintf(inside, sizeof(inside), "%s/vault/mnt", f->scratch.path);
+	assert_int_equal(vault_mount_main(&place, inside, &o), 1);
+	assert_true(is_readable(f));
+}
+
 /* Nobody is left to help. */
 static void kill_all(struct fixture *f)
 {
@@ -336,6 +379,33 @@ static void a_dead_mount_is_cleared_by_unmount_and_by_mount(void **state)
 	vault_mounted_stop(&f->m);
 }
 
+/* As a shell completes it, with a slash behind; and from beside it. */
+static void a_dead_mount_is_found_by_any_of_its_names(void **state)
+{
+	static const char *const ends[] = { "/", "//" };
+	struct fixture *f = *state;
+	char name[400];
+	int here;
+
+	for (size_t i = 0; i < 2; i++) {
+		start(f);
+		kill_all(f);
+		snprintf(name, sizeof(name), "%s%s", f->m.mountpoint, ends[i]);
+		assert_int_equal(vault_mount_unmount(name), 0);
+		assert_true(is_readable(f));
+	}
+	start(f);
+	kill_all(f);
+	here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(here >= 0);
+	assert_int_equal(fchdir(f->scratch.fd), 0);
+	assert_int_equal(vault_mount_unmount("project/"), 0);
+	assert_int_equal(vault_mount_unmount("nothing/"), 1);
+	assert_int_equal(fchdir(here), 0);
+	close(here);
+	assert_true(is_readable(f));
+}
+
 #define CLAIM(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* With --user: as one, who mounts through fusermount3. */
@@ -345,13 +415,16 @@ int main(int argc, char **argv)
 		CLAIM(after_a_kill_the_files_show_and_the_mount_comes_back),
 		CLAIM(after_many_deaths_the_real_folder_is_left_alone),
 		CLAIM(in_the_foreground_a_kill_only_unmounts),
+		CLAIM(in_the_foreground_sigterm_ends_it_cleanly),
 		CLAIM(sigterm_ends_it_cleanly),
 		CLAIM(a_plain_unmount_ends_it_cleanly),
 		CLAIM(the_watcher_outlives_signals_to_its_group),
 		CLAIM(a_mount_in_use_is_not_taken_away),
 		CLAIM(two_deaths_in_a_row_set_the_index_aside),
 		CLAIM(what_cannot_be_mounted_is_refused_and_stays_as_it_was),
+		CLAIM(a_vault_in_the_wrong_place_is_refused),
 		CLAIM(a_dead_mount_is_cleared_by_unmount_and_by_mount),
+		CLAIM(a_dead_mount_is_found_by_any_of_its_names),
 	};
 
 	vault_mounted_or_skip();

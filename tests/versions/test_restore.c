@@ -311,6 +311,91 @@ static void a_hole_stays_a_hole(void **state)
 	test_project_sync(p);
 }
 
+/* More of them than the walk makes room for at first. */
+static void many_links_come_back_as_links(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_moment m;
+	struct stat st;
+	char one[24];
+	char two[24];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(one, sizeof(one), "d/a%d", i);
+		snprintf(two, sizeof(two), "d/z%d", i);
+		put(p, one, one);
+		assert_int_equal(linkat(p->fd, one, p->fd, two, 0), 0);
+	}
+	m = test_project_sync(p);
+	assert_int_equal(bring(p, "d", m.seq, "out", false), VAULT_OK);
+	for (int i = 0; i < 100; i++) {
+		snprintf(one, sizeof(one), "out/z%d", i);
+		assert_int_equal(fstatat(p->fd, one, &st, 0), 0);
+		assert_int_equal(st.st_nlink, 2);
+		snprintf(two, sizeof(two), "d/a%d", i);
+		expect_text(p, one, two);
+	}
+}
+
+static void add_row(struct vault_commit *c, const char *name,
+		    const struct vault_row *row)
+{
+	const struct vault_backing backing = { .dev = 1, .ino = row->node };
+
+	assert_int_equal(vault_commit_add(c, VAULT_NODE_ROOT,
+					  vault_span_str(name), row, &backing),
+			 VAULT_OK);
+}
+
+/* Contents that are not in the vault: files and links are missing and
+ * counted, a file whose attributes alone are gone is there without them. */
+static void what_is_not_in_the_vault_is_counted(void **state)
+{
+	struct test_project *p = *state;
+	struct vault_commit *c;
+	struct vault_version v;
+	struct vault_row row;
+	struct vault_restore_writer *w;
+	struct vault_restore_sink sink;
+	struct vault_moment m;
+	uint64_t failed = 0;
+
+	put(p, "file", "whole");
+	test_project_sync(p);
+	assert_int_equal(vault_tree_resolve(p->tree, vault_span_str("file"),
+					    VAULT_AT_NOW, &v),
+			 VAULT_OK);
+	assert_int_equal(vault_commit_create(&c), VAULT_OK);
+	row = v.row;
+	row.node = vault_tree_new_node(p->tree);
+	row.xattrs.b[0] = 1;
+	add_row(c, "bare", &row);
+	row.node = vault_tree_new_node(p->tree);
+	row.xattrs = VAULT_ID_NONE;
+	row.content.b[0] ^= 1;
+	add_row(c, "gone", &row);
+	row.node = vault_tree_new_node(p->tree);
+	row.kind = VAULT_KIND_SYMLINK;
+	add_row(c, "link", &row);
+	assert_int_equal(
+		vault_tree_commit(p->tree, c, VAULT_CAUSE_SAVE, false, &m),
+		VAULT_OK);
+	vault_commit_destroy(c);
+
+	assert_int_equal(vault_restore_writer_create(p->fd, "out", &w, &sink),
+			 VAULT_OK);
+	assert_int_equal(vault_restore_walk(p->tree, VAULT_SPAN_EMPTY, m.seq,
+					    NULL, NULL, &sink, &failed),
+			 VAULT_ERR_DANGLING);
+	assert_int_equal(vault_restore_writer_finish(w, false), VAULT_OK);
+	vault_restore_writer_destroy(w);
+	assert_int_equal(failed, 3);
+	expect_text(p, "out/file", "whole");
+	expect_text(p, "out/bare", "whole");
+	assert_false(vault_scratch_exists(p->fd, "out/gone"));
+	assert_false(vault_scratch_exists(p->fd, "out/link"));
+}
+
 static void damage_is_counted_and_the_rest_comes(void **state)
 {
 	struct test_project *p = *state;
@@ -374,6 +459,8 @@ int main(void)
 		T(a_writer_that_is_given_up_leaves_nothing),
 		T(no_path_leads_elsewhere),
 		T(a_hole_stays_a_hole),
+		T(many_links_come_back_as_links),
+		T(what_is_not_in_the_vault_is_counted),
 		T(damage_is_counted_and_the_rest_comes),
 	};
 

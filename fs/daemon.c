@@ -90,9 +90,14 @@ static void unmount(void *ctx)
 		if (err == VAULT_ERR_BUSY)
 			nanosleep(&pause, NULL);
 	}
-	if (err != VAULT_OK)
+	if (err != VAULT_OK) {
 		vault_log_warn("%s: not unmounted: %s", d->job->mountpoint,
 			       vault_err_text(err));
+		return;
+	}
+	/* The kernel ends the session once nobody has the mount; a copy of it
+	 * in another mount namespace is not to keep the vault open. */
+	kill(getpid(), SIGTERM);
 }
 
 /* ---- starting ---- */
@@ -346,6 +351,8 @@ static int serve(struct daemon *d)
 	vault_watch_tell(d->job->watcherfd, VAULT_WATCH_MOUNTED);
 	signals(SIG_UNBLOCK);
 	r = fuse_session_loop_mt(d->session, config);
+	/* One more must not end us before the vault is closed. */
+	signals(SIG_BLOCK);
 	fuse_remove_signal_handlers(d->session);
 out:
 	if (config != NULL)

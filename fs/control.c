@@ -322,13 +322,22 @@ static void wait_for_sessions(struct vault_control *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* The socket, and the folder that was there for it alone. */
+static void remove_socket(char *path)
+{
+	unlink(path);
+	if (rmdir(dirname(path)) != 0 && errno != ENOENT &&
+	    errno != ENOTEMPTY && errno != EEXIST)
+		vault_log_debug("%s: %s", path, strerror(errno));
+}
+
 void vault_control_stop(struct vault_control *c)
 {
 	const uint64_t one = 1;
 
 	if (c == NULL)
 		return;
-	unlink(c->path);
+	remove_socket(c->path);
 	if (write(c->stopfd, &one, sizeof(one)) != sizeof(one))
 		vault_log_warn("control: %s", strerror(errno));
 	pthread_join(c->thread, NULL);

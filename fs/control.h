@@ -28,7 +28,7 @@ struct vault_control_options {
 VAULT_MUST_CHECK vault_err vault_control_start(
 	const char *path, const struct vault_control_options *options,
 	struct vault_control **out);
-/* Stop serving, wait for running commands, remove the socket. */
+/* Stop serving, wait for running commands, remove the socket and its folder. */
 void vault_control_stop(struct vault_control *c);
 
 /*

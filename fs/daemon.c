@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct daemon {
 	struct vault_view *view;
 	struct vault_livefs *live;
 	struct fuse_session *session;
+	bool by_helper; /* mounted through fusermount3 */
 	struct vault_control *control;
 	pthread_mutex_t lock;
 	char *shadowed; /* under lock; the text last given out */
@@ -206,6 +208,37 @@ static vault_err start_trees(struct daemon *d, const char *socket)
 				   d->view, &lo, &d->live);
 }
 
+static vault_err mount_as_user(struct daemon *d, const char *options)
+{
+	const char *path = d->job->mountpoint;
+	char name[32];
+	vault_err err;
+	int fd;
+
+	err = vault_mountinfo_mount_by_helper(path, options, &fd);
+	if (err != VAULT_OK)
+		return err;
+	d->by_helper = true;
+	snprintf(name, sizeof(name), "/dev/fd/%d", fd);
+	if (fuse_session_mount(d->session, name) == 0)
+		return VAULT_OK;
+	close(fd);
+	return VAULT_ERR_IO;
+}
+
+/* What libfuse does itself for a mount it made. A connection that is down has
+ * been unmounted, and what lies there now is somebody else's. */
+static void unmount_as_user(struct daemon *d)
+{
+	struct pollfd p = { .fd = fuse_session_fd(d->session), .events = 0 };
+
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0)
+		return;
+	if (vault_mountinfo_unmount(d->job->mountpoint, true) != VAULT_OK)
+		vault_log_warn("%s: could not be unmounted",
+			       d->job->mountpoint);
+}
+
 static vault_err mount_session(struct daemon *d)
 {
 	const struct vault_mount_options *o = d->job->options;
@@ -233,9 +266,10 @@ static vault_err mount_session(struct daemon *d)
 				      sizeof(vault_livefs_ops), d->live);
 	if (d->session == NULL)
 		goto out;
-	if (fuse_session_mount(d->session, d->job->mountpoint) != 0)
-		goto out;
-	err = VAULT_OK;
+	if (geteuid() != 0)
+		err = mount_as_user(d, (const char *)words.data);
+	else if (fuse_session_mount(d->session, d->job->mountpoint) == 0)
+		err = VAULT_OK;
 out:
 	fuse_opt_free_args(&args);
 	vault_buf_release(&words);
@@ -381,6 +415,8 @@ static void stop(struct daemon *d, bool served)
 	vault_control_stop(d->control);
 	if (d->session != NULL)
 		fuse_session_unmount(d->session);
+	if (d->by_helper)
+		unmount_as_user(d);
 	if (served)
 		last_sync(d->project->capture);
 	if (d->view != NULL) /* before what its requests wait for goes */

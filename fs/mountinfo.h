@@ -31,4 +31,15 @@ bool vault_mountinfo_is_dead(const char *path);
  */
 VAULT_MUST_CHECK vault_err vault_mountinfo_unmount(const char *path, bool lazy);
 
+/*
+ * Mount as a plain user, through fusermount3 with `options`; `*out` is the
+ * descriptor to serve, for the caller to close. libfuse would fork and set an
+ * environment in the child, which other threads' locks can stop for ever;
+ * nothing but the exec happens between here and there. The helper says on
+ * stderr why it refuses (IO). NOT_FOUND: there is no helper.
+ */
+VAULT_MUST_CHECK vault_err vault_mountinfo_mount_by_helper(const char *path,
+							   const char *options,
+							   int *out);
+
 #endif
